@@ -1,0 +1,1 @@
+"""kilter: imbalanced classification for Keras 3 networks, judged honestly."""
