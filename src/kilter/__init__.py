@@ -1,1 +1,87 @@
-"""kilter: imbalanced classification for Keras 3 networks, judged honestly."""
+"""kilter: imbalanced classification for Keras 3 networks, judged honestly.
+
+Importing it is cheap: every name below is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from kilter import _backend
+
+if TYPE_CHECKING:
+    from kilter._errors import (
+        ArgumentError,
+        ArgumentTypeError,
+        ArtifactError,
+        BackendError,
+        DataError,
+        KilterError,
+        OutputError,
+        SchemaError,
+        SourceError,
+        TooFewRowsError,
+    )
+    from kilter.artifact import Model, load
+    from kilter.comparison import Plan, Remedy, Result, compare
+    from kilter.data import inspect
+    from kilter.weights import class_weights
+
+# Keras falls back to TensorFlow; where that is missing, another installed backend will do.
+_backend.prefer("tensorflow", "jax", "torch")
+
+_HOMES = {
+    "ArgumentError": "_errors",
+    "ArgumentTypeError": "_errors",
+    "ArtifactError": "_errors",
+    "BackendError": "_errors",
+    "DataError": "_errors",
+    "KilterError": "_errors",
+    "Model": "artifact",
+    "OutputError": "_errors",
+    "Plan": "comparison",
+    "Remedy": "comparison",
+    "Result": "comparison",
+    "SchemaError": "_errors",
+    "SourceError": "_errors",
+    "TooFewRowsError": "_errors",
+    "class_weights": "weights",
+    "compare": "comparison",
+    "inspect": "data",
+    "load": "artifact",
+}
+_MODULES = ("comparison", "data", "decide", "losses", "metrics", "models", "report", "sampling")
+
+__all__ = [
+    "ArgumentError",
+    "ArgumentTypeError",
+    "ArtifactError",
+    "BackendError",
+    "DataError",
+    "KilterError",
+    "Model",
+    "OutputError",
+    "Plan",
+    "Remedy",
+    "Result",
+    "SchemaError",
+    "SourceError",
+    "TooFewRowsError",
+    "class_weights",
+    "compare",
+    "inspect",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"kilter.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module `kilter` has no attribute `{name}`")
+    return getattr(importlib.import_module(f"kilter.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_MODULES])

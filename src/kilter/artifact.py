@@ -1,0 +1,280 @@
+"""The model that a comparison hands over, and its file.
+
+A ``.kilter`` file is a zip of ``manifest.json`` (schema, decision, check sums),
+``network.keras`` and one ``encoders/N.skops`` a fold. Nothing in it is a pickle, and
+loading it executes nothing: Keras refuses code in its safe mode, skops refuses types that
+are not on a short list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+import tempfile
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from kilter._errors import ArgumentError, ArtifactError, OutputError, SourceError
+from kilter._types import Features, Schema
+from kilter.data import Encoder, conform, schema_from_json, schema_to_json
+from kilter.decide import Calibrator, Costs, Threshold
+
+FORMAT = "kilter-model"
+VERSION = 1
+MANIFEST = "manifest.json"
+NETWORK = "network.keras"
+BATCH = 8192
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained, calibrated classifier for tables.
+
+    Made by `kilter.compare` (``result.model``) and read back by `kilter.load`.
+
+    Attributes
+    ----------
+    schema : Schema
+        The columns that it takes and the classes that it knows.
+    encoders : tuple of Encoder
+        One a fold.
+    network : keras.Model
+        From one encoded array a fold to probabilities, averaged over folds and seeds.
+    calibrator : Calibrator
+        Fitted on validation rows.
+    decision : Threshold or Costs
+        From calibrated probabilities to classes; fitted on validation rows.
+    about : dict
+        Remedy, measured scores and versions, for people.
+    """
+
+    schema: Schema
+    encoders: tuple[Encoder, ...]
+    network: keras.Model
+    calibrator: Calibrator
+    decision: Threshold | Costs
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels, in the order of the columns of `predict_proba`."""
+        return np.array(self.schema.classes)
+
+    def predict_proba(self, data: Any) -> np.ndarray:
+        """Predict calibrated probabilities.
+
+        Parameters
+        ----------
+        data : path or dataframe
+            The columns of the training table, in any order; the target may be there.
+
+        Returns
+        -------
+        float array of shape (rows, classes)
+
+        Raises
+        ------
+        SchemaError
+            If a column is missing, unknown or of another type.
+        """
+        return self._probabilities(conform(data, self.schema))
+
+    def predict(self, data: Any) -> np.ndarray:
+        """Predict labels by the decision that was tuned on validation rows.
+
+        Returns
+        -------
+        array of shape (rows,), of the labels' own type
+        """
+        return self.decide(self.predict_proba(data))
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """Turn calibrated probabilities (rows, classes) into labels (rows,)."""
+        return self.classes_[self.decision.apply(probabilities)]
+
+    def predict_table(self, data: Any) -> pa.Table:
+        """Predict labels and probabilities as a table.
+
+        Returns
+        -------
+        pyarrow.Table
+            ``prediction``, and ``p_CLASS`` for every class.
+        """
+        probabilities = self.predict_proba(data)
+        columns = {f"p_{label}": probabilities[:, c] for c, label in enumerate(self.schema.classes)}
+        return pa.table({"prediction": self.decide(probabilities), **columns})
+
+    def _probabilities(self, features: Features) -> np.ndarray:
+        if not len(features):
+            return np.empty((0, len(self.schema.classes)))
+        width = self.network.inputs[0].shape[-1]
+        encoded = [pad(encoder.transform(features), width) for encoder in self.encoders]
+        raw = self.network.predict(encoded, batch_size=BATCH, verbose=0)
+        return self.calibrator.apply(np.asarray(raw, np.float64))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to one file, ``.kilter`` by custom.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        members = {NETWORK: _network_bytes(self.network)}
+        members |= {_encoder_name(i): e.dumps() for i, e in enumerate(self.encoders)}
+        manifest = json.dumps(self._manifest(members), indent=2)
+        try:
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr(MANIFEST, manifest)
+                for name, content in members.items():
+                    archive.writestr(name, content)
+        except OSError as error:
+            raise OutputError(f"cannot write the model to `{path}`: {error.strerror}.") from error
+
+    def _manifest(self, members: dict[str, bytes]) -> dict[str, Any]:
+        kind = "costs" if isinstance(self.decision, Costs) else "threshold"
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "schema": schema_to_json(self.schema),
+            "calibrator": self.calibrator.to_json(),
+            "decision": {"kind": kind, **self.decision.to_json()},
+            "about": self.about,
+            "sha256": {name: _sha256(content) for name, content in members.items()},
+        }
+
+
+def load(path: str | Path) -> Model:
+    """Load a model that `kilter.compare` wrote.
+
+    Nothing in the file is executed, so a file from elsewhere is safe to open.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file or it cannot be read.
+    ArtifactError
+        If it is not a kilter model, was cut off, or was changed.
+
+    Examples
+    --------
+    >>> import kilter
+    >>> kilter.load("no-such.kilter")
+    Traceback (most recent call last):
+    ...
+    kilter._errors.SourceError: there is no model file `no-such.kilter`.
+    """
+    content = _read_bytes(Path(path))
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+    except (zipfile.BadZipFile, EOFError, zlib.error, ValueError) as error:
+        raise _damaged(path, "it is cut off or not a kilter model") from error
+    manifest = _checked_manifest(members, path)
+    try:
+        return _assemble(manifest, members)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise _damaged(path, "its manifest does not fit its parts") from error
+
+
+def write_predictions(predictions: pa.Table, path: Path | None) -> Path | None:
+    """Write predictions as Parquet or CSV, by the file's name; to the screen for None."""
+    try:
+        if path is None:
+            pyarrow.csv.write_csv(predictions, sys.stdout.buffer)
+        elif path.suffix == ".parquet":
+            pyarrow.parquet.write_table(predictions, path)
+        elif path.suffix == ".csv":
+            pyarrow.csv.write_csv(predictions, path)
+        else:
+            raise ArgumentError(f"`out` must end in .csv or .parquet; got `{path}`.")
+    except OSError as error:
+        raise OutputError(f"cannot write `{path}`: {error}.") from error
+    return path
+
+
+def pad(x: np.ndarray, width: int) -> np.ndarray:
+    """Add columns of zeros: folds may encode to different widths, networks may not."""
+    return np.pad(x, ((0, 0), (0, width - x.shape[1])))
+
+
+def _encoder_name(number: int) -> str:
+    return f"encoders/{number}.skops"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _damaged(path: str | Path, why: str) -> ArtifactError:
+    return ArtifactError(
+        f"`{path}` cannot be loaded: {why}. Copy it again, or make it again with `kilter compare`."
+    )
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise SourceError(f"there is no model file `{path}`.") from error
+    except OSError as error:
+        raise SourceError(f"cannot read the model file `{path}`: {error.strerror}.") from error
+
+
+def _checked_manifest(members: dict[str, bytes], path: str | Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads(members[MANIFEST])
+        sums, version = manifest["sha256"], manifest["version"]
+        known = manifest["format"] == FORMAT
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, "it has no kilter manifest") from error
+    if not known or version != VERSION:
+        raise _damaged(path, f"its format is version {version}, and this kilter reads {VERSION}")
+    actual = {name: _sha256(content) for name, content in members.items() if name != MANIFEST}
+    if actual != sums:
+        raise _damaged(path, "its parts were changed after it was written")
+    return manifest
+
+
+def _assemble(manifest: dict[str, Any], members: dict[str, bytes]) -> Model:
+    decision = dict(manifest["decision"])
+    kinds: dict[str, type[Costs] | type[Threshold]] = {"costs": Costs, "threshold": Threshold}
+    kind = kinds[decision.pop("kind")]
+    names = sorted((n for n in members if n.startswith("encoders/")), key=_encoder_number)
+    return Model(
+        schema_from_json(manifest["schema"]),
+        tuple(Encoder.loads(members[name]) for name in names),
+        _network(members[NETWORK]),
+        Calibrator.from_json(manifest["calibrator"]),
+        kind.from_json(decision),
+        manifest["about"],
+    )
+
+
+def _encoder_number(name: str) -> int:
+    return int(Path(name).stem)
+
+
+def _network_bytes(network: keras.Model) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / NETWORK
+        network.save(path)
+        return path.read_bytes()
+
+
+def _network(content: bytes) -> keras.Model:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / NETWORK
+        path.write_bytes(content)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -1,0 +1,260 @@
+"""The command line: one function a command, and nothing else.
+
+Everything heavy is imported inside the commands, so that ``kilter --help`` answers at once.
+Exit codes: 0 done, 1 a bug, 2 bad input, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from kilter import _backend
+from kilter._errors import KilterError, OutputError
+
+if TYPE_CHECKING:
+    from kilter.comparison import Progress
+
+app = typer.Typer(
+    help="Which remedy for imbalanced classes really helps on your data, and how sure that is.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Data = Annotated[Path, typer.Argument(help="A CSV or Parquet file.", show_default=False)]
+Target = Annotated[str, typer.Option(help="The column with the classes.", show_default=False)]
+Drop = Annotated[str, typer.Option(help="Columns to leave out, separated by commas.")]
+Group = Annotated[str | None, typer.Option(help="Keep rows with equal values here together.")]
+Time = Annotated[str | None, typer.Option(help="Learn from the past, test on the future.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the result.")] = Path("runs/demo"),
+) -> None:
+    """Run the main job on handwritten digits: find the rare eights."""
+    import pyarrow.csv
+
+    from kilter.data.demo import TARGET, digits
+
+    table = out.with_name(f"{out.name}-digits.csv")
+    with _writing(table):
+        table.parent.mkdir(parents=True, exist_ok=True)
+        pyarrow.csv.write_csv(digits(), table)
+    _say(f"[bold]Is it an eight?[/] Handwritten digits, 3.6% of them eights: {table}")
+    _compare(table, TARGET, out, {})
+    _say(
+        "\nNow with your own table:\n"
+        f"  kilter inspect {table} --target {TARGET}\n"
+        f"  kilter compare {table} --target {TARGET} --out runs/mine\n"
+        f"  kilter predict {out}/model.kilter {table}"
+    )
+
+
+@app.command()
+def inspect(
+    data: Data,
+    target: Target,
+    drop: Drop = "",
+    group: Group = None,
+    time: Time = None,
+    json: Json = False,
+) -> None:
+    """Show imbalance, duplicates, leaks, missing values, and what so few positives can show."""
+    from kilter.data import audit, audit_lines, load
+
+    report = audit(load(data, target, drop=_names(drop), group=group, time=time))
+    _print(_dumps(report) if json else "\n".join(audit_lines(report)))
+
+
+@app.command()
+def compare(
+    data: Data,
+    target: Target,
+    out: Annotated[Path | None, typer.Option(help="Folder for the result.")] = None,
+    remedies: Annotated[
+        str | None, typer.Option(help="Names, separated by commas; all if not given.")
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Parts of the data, each the test part once.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Trainings a fold and remedy.")] = 3,
+    metric: Annotated[str, typer.Option(help="What chooses the remedy.")] = "auprc",
+    group: Group = None,
+    time: Time = None,
+    drop: Drop = "",
+    cost: Annotated[Path | None, typer.Option(help="CSV or JSON: cost of each mistake.")] = None,
+    min_recall: Annotated[
+        float | None, typer.Option(help="Keep this recall of the rarest class.")
+    ] = None,
+    executor: Annotated[str, typer.Option(help="auto, lanes or sequential.")] = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
+    json: Json = False,
+) -> None:
+    """Train every remedy on the same folds and seeds, and say which one helps."""
+    settings = {
+        "remedies": remedies,
+        "folds": folds,
+        "seeds": seeds,
+        "metric": metric,
+        "group": group,
+        "time": time,
+        "drop": _names(drop),
+        "cost": cost,
+        "min_recall": min_recall,
+        "executor": executor,
+        "resume": resume,
+    }
+    _compare(data, target, out or Path("runs") / data.stem, settings, json)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A .kilter file.", show_default=False)],
+    data: Data,
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv or .parquet file; the screen if not given.")
+    ] = None,
+) -> None:
+    """Predict classes and calibrated probabilities for the rows of a table."""
+    from kilter.artifact import load, write_predictions
+
+    _prepare_keras()
+    loaded = load(model)
+    predictions = loaded.predict_table(data)
+    written = write_predictions(predictions, out)
+    if out is not None:
+        _say(f"{predictions.num_rows:,} rows predicted: {written}")
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a run.")],
+) -> None:
+    """Write report.html again, from the files of a run."""
+    from kilter.report import read_summary, write
+
+    path = run / "report.html"
+    write(read_summary(run), path)
+    _print(str(path))
+
+
+def _compare(
+    data: Path, target: str, out: Path, settings: dict[str, Any], json: bool = False
+) -> None:
+    _prepare_keras()
+    from kilter.comparison import compare
+    from kilter.report.console import show
+
+    try:
+        with _progress() as observe:
+            result = compare(data, target, out=out, observe=observe, **settings)
+    except KeyboardInterrupt:
+        _fail("stopped. What was trained is kept: the same command with --resume goes on.", 130)
+    if json:
+        _print(_dumps(result.summary))
+        return
+    show(_console(), result.summary)
+    _say(f"Model:  {out / 'model.kilter'}\nReport: {out / 'report.html'}")
+
+
+def _prepare_keras() -> None:
+    """Choose the fastest backend that is there, and keep what JAX compiles for next time."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kilter" / "jax"
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _backend.prefer("jax", "tensorflow", "torch")
+    _backend.require()
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Progress], None]]:
+    """Show trainings done, rate, time left and the leader, on standard error."""
+    from rich import progress as bars
+
+    columns = (
+        bars.SpinnerColumn(),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(bar_width=24),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[rate]}"),
+        bars.TimeRemainingColumn(),
+        bars.TextColumn("{task.fields[leader]}"),
+    )
+    with bars.Progress(*columns, console=_console(stderr=True)) as bar:
+        row = bar.add_task("compiling", total=None, rate="", leader="")
+
+        def observe(now: Progress) -> None:
+            speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
+            bar.update(
+                row,
+                description="training",
+                total=now.total,
+                completed=now.done,
+                rate=f"{speed:.1f}/s" if speed else "",
+                leader=f"ahead: {now.leader} {now.score:.3f}",
+            )
+
+        yield observe
+
+
+def _console(stderr: bool = False) -> Any:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def _say(text: str) -> None:
+    """Tell a person something; standard output stays for results."""
+    _console(stderr=True).print(text, soft_wrap=True)
+
+
+def _print(text: str) -> None:
+    typer.echo(text)
+
+
+def _dumps(value: Any) -> str:
+    import json
+
+    return json.dumps(value, indent=2)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write `{path}`: {error.strerror or error}.") from error
+
+
+def main() -> None:
+    """Run the command line; errors become one sentence and an exit code."""
+    try:
+        app()
+    except KilterError as error:
+        _fail(str(error), 2)
+    except Exception as error:
+        if "KILTER_DEBUG" in os.environ:
+            raise
+        _fail(
+            f"unexpected {type(error).__name__}: {error}. This is a bug in kilter; "
+            "KILTER_DEBUG=1 shows where.",
+            1,
+        )
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"kilter: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,21 @@
+"""Every remedy on the same folds and seeds, judged on rows that none of them saw."""
+
+from kilter.comparison.api import compare
+from kilter.comparison.plan import Plan
+from kilter.comparison.remedy import BASELINE, REMEDIES, Decide, Draw, Loss, Remedy
+from kilter.comparison.result import Result
+from kilter.comparison.run import Progress, run
+
+__all__ = [
+    "BASELINE",
+    "REMEDIES",
+    "Decide",
+    "Draw",
+    "Loss",
+    "Plan",
+    "Progress",
+    "Remedy",
+    "Result",
+    "compare",
+    "run",
+]

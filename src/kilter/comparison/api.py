@@ -1,0 +1,116 @@
+"""`kilter.compare`: from a table to an answer in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+
+from kilter.comparison.folder import RunFolder
+from kilter.comparison.plan import Plan
+from kilter.comparison.result import Result
+from kilter.comparison.run import Observer, run
+from kilter.data import load
+from kilter.decide import read_costs
+
+
+def compare(
+    data: Any,
+    target: str,
+    *,
+    remedies: Any = None,
+    folds: int = 5,
+    seeds: int = 3,
+    metric: str = "auprc",
+    group: str | None = None,
+    time: str | None = None,
+    drop: Sequence[str] = (),
+    cost: Any = None,
+    min_recall: float | None = None,
+    executor: str = "auto",
+    out: str | Path | None = None,
+    resume: bool = False,
+    observe: Observer | None = None,
+    **settings: Any,
+) -> Result:
+    """Find out which remedy for imbalance really helps on a table.
+
+    Trains every remedy on the same folds and seeds, judges them on rows that they never
+    saw, and hands over the chosen model with calibrated probabilities and a threshold.
+    "None of them helps" is an answer.
+
+    Parameters
+    ----------
+    data : path or dataframe
+        A CSV or Parquet file, or any dataframe that narwhals knows.
+    target : str
+        The column with the classes.
+    remedies : str or sequence of str or Remedy, optional
+        Names, also as one string with commas; all that kilter knows if not given.
+    folds, seeds : int
+        Every remedy is trained ``folds * seeds`` times.
+    metric : str
+        What chooses: ``auprc``, ``macro_f1``, ``balanced_accuracy``, ``mcc``, ``log_loss``
+        or ``brier``.
+    group : str, optional
+        Rows with the same value of this column stay in the same part.
+    time : str, optional
+        Learn from the past, test on the future: folds follow this column.
+    drop : sequence of str
+        Columns to leave out.
+    cost : path, optional
+        A CSV or JSON file with the cost of each confusion; decisions then minimise the
+        expected cost.
+    min_recall : float, optional
+        Put the threshold as high as this recall of the rarest class allows.
+    executor : {"auto", "lanes", "sequential"}
+        How to train; see `kilter.comparison.run`.
+    out : path, optional
+        Folder for the result's files.
+    resume : bool
+        Go on with an interrupted run in ``out``.
+    observe : callable, optional
+        Called after every training with how far the run is.
+    **settings
+        Anything else that `Plan` takes, such as ``epochs`` or ``hidden``.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    KilterError
+        With one sentence that says what is wrong and what to do.
+
+    Examples
+    --------
+    >>> import kilter, pandas, sklearn.datasets
+    >>> x, y = sklearn.datasets.make_classification(400, 4, weights=[0.9], random_state=0)
+    >>> table = pandas.DataFrame(x, columns=list("abcd")).assign(fraud=y)
+    >>> result = kilter.compare(
+    ...     table, "fraud", remedies="class-weights", folds=2, seeds=1, epochs=3
+    ... )
+    >>> sorted(result.leaderboard()["remedy"])
+    ['class-weights', 'none+threshold']
+    """
+    plan = Plan.make(
+        remedies, folds=folds, seeds=seeds, metric=metric, min_recall=min_recall, **settings
+    )
+    folder = None if out is None else RunFolder(out, resume)
+    dataset = load(data, target, drop=tuple(drop), group=group, time=time)
+    if cost is not None:
+        plan = replace(plan, costs=read_costs(cost, dataset.schema.classes).matrix)
+    result = run(plan, dataset, executor=executor, folder=folder, observe=observe)
+    return replace(result, dataframes=_library(data))
+
+
+def _library(data: Any) -> str:
+    """Return the name of the dataframe library that the data came in; pandas for a file."""
+    if isinstance(data, str | PathLike):
+        return "pandas"
+    return nw.from_native(data).implementation.value

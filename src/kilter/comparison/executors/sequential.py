@@ -1,0 +1,79 @@
+"""The sequential executor: the same lanes one by one, through plain Keras ``fit``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import keras
+import numpy as np
+from scipy.special import softmax
+
+from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained
+from kilter.losses import CrossEntropy
+from kilter.metrics import average_precision
+from kilter.sampling import draw_epoch, mix
+
+
+class Sequential(Executor):
+    """Trains one lane after the other; runs on every backend."""
+
+    def train(self, task: Task, lanes: Sequence[Lane]) -> Iterator[Trained]:
+        """Train each lane with a model of its own."""
+        for lane in lanes:
+            trained = _train(task, lane)
+            if trained is None:
+                return
+            yield trained
+
+
+def _train(task: Task, lane: Lane) -> Trained | None:
+    begin = time.perf_counter()
+    fold = task.folds[lane.fold]
+    draw, loss = lane.training
+    numbers = loss.numbers(fold.layout.counts)
+    model = task.network(lane.fold, lane.seed)
+    keras_loss = CrossEntropy(**{**numbers._asdict(), "gamma": float(numbers.gamma)})
+    model.compile(optimizer=task.optimizer(), loss=keras_loss)
+    quotas = draw.quotas(fold.layout.counts, task.steps, task.batch_size)
+    base = task.base_draws(lane.fold, lane.seed)
+    score, best_epoch, best = -1.0, 0, model.get_weights()
+    for epoch in range(task.plan.epochs):
+        if task.stop.is_set():
+            return None
+        drawn = draw_epoch(quotas, fold.layout, base, epoch, task.batch_size)
+        x, y = _rows(fold, *drawn)
+        # One epoch a call, in the order drawn: no callback has to count epochs.
+        model.fit(x, y, batch_size=task.batch_size, shuffle=False, verbose=0)
+        now = _validate(task, fold, _predict(model, fold.validation_x))
+        if now > score:
+            score, best_epoch, best = now, epoch, model.get_weights()
+        if epoch - best_epoch >= task.plan.patience:
+            break
+    model.set_weights(best)
+    validation, test = (_predict(model, x) for x in (fold.validation_x, fold.test_x))
+    seconds = time.perf_counter() - begin
+    return Trained(lane, score, best_epoch, validation, test, best, seconds)
+
+
+def _rows(
+    fold: EncodedFold,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    tickets: np.ndarray,
+    shares: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    if not len(fold.neighbors):
+        return fold.x[rows], labels
+    partners = fold.neighbors[rows, tickets % fold.neighbors.shape[1]]
+    return mix(np, fold.x[rows], fold.x[partners], shares, fold.blendable), labels
+
+
+def _predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    logits: np.ndarray = model.predict(x, batch_size=4096, verbose=0)
+    return logits
+
+
+def _validate(task: Task, fold: EncodedFold, logits: np.ndarray) -> float:
+    probabilities = softmax(logits.astype(np.float64), axis=1)
+    return average_precision(fold.validation_labels, probabilities, task.positive)

@@ -1,0 +1,144 @@
+"""The folder of a run: checked before work, filled as lanes finish, complete or not there.
+
+Finished trainings wait in a hidden folder beside the run's own. When the result is
+complete it moves over; until then the run's folder does not change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kilter._errors import ArgumentError, OutputError
+from kilter._types import Dataset
+from kilter.comparison.executors.base import Lane, Trained
+from kilter.comparison.plan import Plan
+from kilter.comparison.result import FILES, Result
+
+
+class RunFolder:
+    """Where a run keeps its trainings and, at the end, its files.
+
+    Parameters
+    ----------
+    path : path
+        The run's folder; new, empty, or that of an earlier run, whose files are replaced.
+    resume : bool
+        Go on with the trainings of an interrupted run of the same plan and data.
+    """
+
+    def __init__(self, path: str | Path, resume: bool = False) -> None:
+        self.path = Path(path)
+        self.resume = resume
+        self.partial = self.path.with_name(f".{self.path.name}.partial")
+        self.lanes = self.partial / "lanes"
+        self._check()
+
+    def _check(self) -> None:
+        if not self.path.name:
+            raise ArgumentError(f"`out` must name a folder; got `{self.path}`.")
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError(f"`out` must be a folder; `{self.path}` is a file.")
+        there = {entry.name for entry in self._entries()}
+        if there and not {"plan.json", "result.json"} <= there:
+            raise OutputError(
+                f"`out` must be a new or empty folder, or one of an earlier run; `{self.path}` "
+                "holds other files. Choose another name."
+            )
+
+    def _entries(self) -> list[Path]:
+        try:
+            return list(self.path.iterdir()) if self.path.exists() else []
+        except OSError as error:
+            raise OutputError(f"`out` cannot be read: {self.path}: {error.strerror}.") from error
+
+    def start(self, plan: Plan, dataset: Dataset) -> None:
+        """Make the hidden folder, or find that of the interrupted run."""
+        mark = fingerprint(plan, dataset)
+        try:
+            if self.resume and self._mark() is not None:
+                self._require_same(mark)
+                return
+            shutil.rmtree(self.partial, ignore_errors=True)
+            self.lanes.mkdir(parents=True)
+            (self.partial / "fingerprint").write_text(mark)
+        except OSError as error:
+            shutil.rmtree(self.partial, ignore_errors=True)
+            raise OutputError(
+                f"`out` cannot be written: {self.path}: {error.strerror}. Choose another folder."
+            ) from error
+
+    def _mark(self) -> str | None:
+        path = self.partial / "fingerprint"
+        return path.read_text() if path.exists() else None
+
+    def _require_same(self, mark: str) -> None:
+        if self._mark() != mark:
+            raise ArgumentError(
+                f"`resume` found an interrupted run at `{self.path}` with other settings or "
+                "another table. Give the same ones, or leave `resume` out to begin anew."
+            )
+
+    def save(self, trained: Trained) -> None:
+        """Keep a training; it is there whole or not at all."""
+        path = self.lanes / f"{_key(trained.lane)}.npz"
+        arrays: dict[str, Any] = {f"weight_{i}": w for i, w in enumerate(trained.weights)}
+        arrays["numbers"] = [trained.score, trained.epoch, trained.seconds]
+        arrays |= {"validation": trained.validation, "test": trained.test}
+        unfinished = path.with_suffix(".tmp")
+        try:
+            with unfinished.open("wb") as file:
+                np.savez(file, **arrays)
+            os.replace(unfinished, path)
+        except OSError as error:
+            raise OutputError(
+                f"`out` cannot be written: {self.partial}: {error.strerror}. "
+                "Make room and go on with `resume`."
+            ) from error
+
+    def finished(self, lanes: Sequence[Lane]) -> list[Trained]:
+        """Return the trainings among these that an interrupted run has kept."""
+        paths = [(lane, self.lanes / f"{_key(lane)}.npz") for lane in lanes]
+        return [_load(lane, path) for lane, path in paths if path.exists()]
+
+    def publish(self, result: Result) -> None:
+        """Write the run's files and move them to their place."""
+        result.save(self.partial)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for name in FILES:
+                os.replace(self.partial / name, self.path / name)
+        except OSError as error:
+            raise OutputError(
+                f"`out` cannot be written: {self.path}: {error.strerror}. "
+                f"The files are in `{self.partial}`."
+            ) from error
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+
+def fingerprint(plan: Plan, dataset: Dataset) -> str:
+    """Hash everything that the trainings hang on."""
+    digest = hashlib.sha256(json.dumps(plan.to_json(), sort_keys=True).encode())
+    features = dataset.features
+    arrays = (features.numbers, features.codes, dataset.labels, dataset.groups, dataset.times)
+    for array in arrays:
+        digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _key(lane: Lane) -> str:
+    return hashlib.sha256(repr(lane).encode()).hexdigest()[:24]
+
+
+def _load(lane: Lane, path: Path) -> Trained:
+    with np.load(path, allow_pickle=False) as file:
+        score, epoch, seconds = file["numbers"].tolist()
+        weights = [file[f"weight_{i}"] for i in range(len(file.files) - 3)]
+        return Trained(lane, score, int(epoch), file["validation"], file["test"], weights, seconds)

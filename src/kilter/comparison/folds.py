@@ -1,0 +1,48 @@
+"""From frozen splits to what the network sees, every fitted part from training rows only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kilter._types import Schema, Split
+from kilter.artifact import pad
+from kilter.comparison.executors.base import EncodedFold
+from kilter.comparison.plan import Plan
+from kilter.data import Encoder
+from kilter.sampling import Layout, class_neighbors
+
+
+@dataclass(frozen=True)
+class EncodedSplits:
+    """The folds of a plan, encoded, with the encoder of each."""
+
+    encoders: tuple[Encoder, ...]
+    folds: tuple[EncodedFold, ...]
+
+
+def encode(splits: tuple[Split, ...], schema: Schema, plan: Plan) -> EncodedSplits:
+    """Encode every fold by an encoder of its own, all to the same width."""
+    encoders = tuple(Encoder.fit(split.train, schema) for split in splits)
+    width = max(encoder.width for encoder in encoders)
+    k = plan.neighbors if any(remedy.draw.synthetic for remedy in plan.remedies) else 0
+    folds = (
+        _encode_fold(split, encoder, width, len(schema.classes), k)
+        for split, encoder in zip(splits, encoders, strict=True)
+    )
+    return EncodedSplits(encoders, tuple(folds))
+
+
+def _encode_fold(split: Split, encoder: Encoder, width: int, n_classes: int, k: int) -> EncodedFold:
+    train, validation, test = (
+        pad(encoder.transform(part.features), width)
+        for part in (split.train, split.validation, split.test)
+    )
+    layout = Layout.of(split.train.labels, n_classes)
+    x, labels = train[layout.order], split.train.labels[layout.order]
+    neighbors = class_neighbors(x, labels, k) if k else np.empty((0, 0), np.int32)
+    blendable = np.pad(encoder.blendable, (0, width - encoder.width))
+    return EncodedFold(
+        x, labels, layout, neighbors, blendable, validation, split.validation.labels, test
+    )

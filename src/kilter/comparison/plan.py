@@ -1,0 +1,140 @@
+"""The plan of a comparison: everything that its result hangs on, besides the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from kilter._errors import ArgumentError, ArgumentTypeError, did_you_mean
+from kilter.comparison.remedy import Decide, Draw, Loss, Remedy, find_remedies
+
+METRICS = {
+    "auprc": True,
+    "macro_f1": True,
+    "balanced_accuracy": True,
+    "mcc": True,
+    "log_loss": False,
+    "brier": False,
+}
+"""Metrics that can choose a remedy; True where higher is better."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train and how to judge it.
+
+    Use `Plan.make` to build one from names; a plan is frozen, compares by value and goes to
+    JSON and back.
+
+    Attributes
+    ----------
+    remedies : tuple of Remedy
+        Always with the baseline, ``none+threshold``.
+    folds, seeds : int
+        Each remedy is trained ``folds * seeds`` times.
+    seed : int
+        What folds, initial weights and draws hang on.
+    metric : str
+        What chooses the remedy; one of `METRICS`.
+    epochs, patience : int
+        A training stops after ``patience`` epochs without a better average precision on its
+        validation part, and after ``epochs`` anyway.
+    batch_size : int or None
+        Rows a step; None chooses by the size of the table.
+    learning_rate, weight_decay : float
+        Of the AdamW optimizer.
+    hidden : tuple of int
+        Units of the hidden layers of the default network.
+    dropout : float
+        Of the default network.
+    neighbors : int
+        Neighbours of a row among which SMOTE picks.
+    min_recall : float or None
+        Threshold at the highest value that keeps this recall of the rarest class.
+    costs : tuple of tuples or None
+        ``costs[true][predicted]``; decisions then minimise the expected cost.
+    """
+
+    remedies: tuple[Remedy, ...]
+    folds: int = 5
+    seeds: int = 3
+    seed: int = 0
+    metric: str = "auprc"
+    epochs: int = 60
+    patience: int = 12
+    batch_size: int | None = None
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    hidden: tuple[int, ...] = (64, 64)
+    dropout: float = 0.1
+    neighbors: int = 5
+    min_recall: float | None = None
+    costs: tuple[tuple[float, ...], ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("folds", "seeds", "epochs", "patience", "neighbors"):
+            _check_count(name, getattr(self, name), 2 if name == "folds" else 1)
+        if self.batch_size is not None:
+            _check_count("batch_size", self.batch_size, 1)
+        if self.metric not in METRICS:
+            raise ArgumentError(
+                f"`metric` must be one of {', '.join(METRICS)}; got `{self.metric}`."
+                + did_you_mean(str(self.metric), METRICS)
+            )
+        if self.min_recall is not None and not 0 < self.min_recall <= 1:
+            raise ArgumentError(f"`min_recall` must be above 0, at most 1; got {self.min_recall}.")
+        if self.min_recall is not None and self.costs is not None:
+            raise ArgumentError(
+                "`min_recall` and `cost` both set the decision; give one of the two."
+            )
+
+    @classmethod
+    def make(cls, remedies: Any = None, **settings: Any) -> Plan:
+        """Build a plan; ``remedies`` are names or `Remedy` values, None for all by name.
+
+        Examples
+        --------
+        >>> from kilter import Plan
+        >>> [remedy.name for remedy in Plan.make(["focal"], folds=3).remedies]
+        ['none+threshold', 'focal']
+        """
+        if isinstance(remedies, str):
+            remedies = [name.strip() for name in remedies.split(",") if name.strip()]
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in settings:
+            if name not in known:
+                raise ArgumentTypeError(f"there is no setting `{name}`.{did_you_mean(name, known)}")
+        return cls(find_remedies(remedies), **settings)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a higher value of the metric is a better one."""
+        return METRICS[self.metric]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON can hold it."""
+        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return plain
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Plan:
+        """Make the plan again."""
+        remedies = tuple(
+            Remedy(
+                item["name"], Draw(**item["draw"]), Loss(**item["loss"]), Decide(**item["decide"])
+            )
+            for item in plain["remedies"]
+        )
+        costs = plain["costs"] and tuple(tuple(row) for row in plain["costs"])
+        changed = {"remedies": remedies, "hidden": tuple(plain["hidden"]), "costs": costs}
+        return cls(**{**plain, **changed})
+
+
+def _check_count(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ArgumentTypeError(f"`{name}` must be a whole number; got {value!r}.")
+    if value < least:
+        reason = " One fold leaves nothing to test on." if name == "folds" else ""
+        raise ArgumentError(f"`{name}` must be at least {least}; got {value}.{reason}")

@@ -1,0 +1,192 @@
+"""The driver: the only loop over lanes."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import pyarrow as pa
+
+from kilter._errors import ArgumentError, did_you_mean
+from kilter._types import Dataset, Split
+from kilter.artifact import Model
+from kilter.comparison.executors.base import Executor, Lane, Task, Trained
+from kilter.comparison.folder import RunFolder
+from kilter.comparison.folds import EncodedSplits, encode
+from kilter.comparison.judge import Outcome, fit_decision, judge
+from kilter.comparison.plan import Plan
+from kilter.comparison.result import Result
+from kilter.comparison.summary import rarest_class, summarize
+from kilter.comparison.verdict import against_baseline, choose
+from kilter.data import audit, split
+from kilter.models import average_networks, mlp
+
+EXECUTORS = ("auto", "lanes", "sequential")
+
+
+class Progress(NamedTuple):
+    """How far a run is. ``leader`` has the best mean validation score so far."""
+
+    done: int
+    total: int
+    leader: str
+    score: float
+
+
+Observer = Callable[[Progress], None]
+
+
+def run(
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    executor: str = "auto",
+    folder: RunFolder | None = None,
+    observe: Observer | None = None,
+) -> Result:
+    """Train every lane of the plan, judge every remedy, and make the chosen model.
+
+    Use `kilter.compare` unless you have a `Plan` and a `Dataset` at hand.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to train.
+    dataset : Dataset
+        From `kilter.data.load`.
+    executor : {"auto", "lanes", "sequential"}
+        How to train: all lanes in one compiled program (JAX), or one by one through
+        ``fit``. ``auto`` takes lanes where the backend is JAX.
+    folder : RunFolder, optional
+        Keeps finished trainings, and the result's files at the end.
+    observe : callable, optional
+        Called with a `Progress` after every training.
+
+    Returns
+    -------
+    Result
+    """
+    begin = clock.perf_counter()
+    trainer = find_executor(executor)
+    splits = split(dataset, plan.folds, plan.seed)
+    encoded = encode(splits, dataset.schema, plan)
+    positive = rarest_class(dataset.labels)
+    task = _task(plan, dataset, encoded, positive)
+    if folder is not None:
+        folder.start(plan, dataset)
+    trained = _train(trainer, task, folder, observe)
+    outcomes = judge(plan, splits, trained, positive)
+    compared = against_baseline(plan, outcomes, splits)
+    chosen = choose(compared).outcome
+    calibrator, decision = fit_decision(plan, chosen.remedy, chosen.validation, positive)
+    summary = summarize(
+        plan,
+        dataset,
+        compared,
+        calibrator,
+        decision,
+        positive,
+        audit(dataset)["warnings"],
+        clock.perf_counter() - begin,
+    )
+    about = {"remedy": chosen.remedy.name, "verdict": summary["verdict"]}
+    network = _average(task, [t for t in trained if t.lane.training == chosen.remedy.training])
+    model = Model(dataset.schema, encoded.encoders, network, calibrator, decision, about)
+    result = Result(summary, model, _predictions(dataset, outcomes, splits))
+    if folder is not None:
+        folder.publish(result)
+    return result
+
+
+def find_executor(name: str) -> Executor:
+    """Return the executor of this name."""
+    if name not in EXECUTORS:
+        raise ArgumentError(
+            f"`executor` must be one of {', '.join(EXECUTORS)}; got `{name}`."
+            + did_you_mean(str(name), EXECUTORS)
+        )
+    if name == "lanes" or (name == "auto" and keras.backend.backend() == "jax"):
+        from kilter.comparison.executors.lanes import Lanes
+
+        return Lanes()
+    from kilter.comparison.executors.sequential import Sequential
+
+    return Sequential()
+
+
+def _task(plan: Plan, dataset: Dataset, encoded: EncodedSplits, positive: int) -> Task:
+    def build(width: int, n_classes: int, seed: int) -> keras.Model:
+        return mlp(width, n_classes, hidden=plan.hidden, dropout=plan.dropout, seed=seed)
+
+    return Task(plan, encoded.folds, len(dataset.schema.classes), positive, build, Event())
+
+
+def lanes_of(plan: Plan) -> list[Lane]:
+    """Return every training of the plan, each once."""
+    trainings = dict.fromkeys(remedy.training for remedy in plan.remedies)
+    return [
+        Lane(training, fold, seed)
+        for fold in range(plan.folds)
+        for seed in range(plan.seeds)
+        for training in trainings
+    ]
+
+
+def _train(
+    executor: Executor, task: Task, folder: RunFolder | None, observe: Observer | None
+) -> list[Trained]:
+    lanes = lanes_of(task.plan)
+    trained = folder.finished(lanes) if folder is not None else []
+    there = {one.lane for one in trained}
+    for one in executor.train(task, [lane for lane in lanes if lane not in there]):
+        trained.append(one)
+        if folder is not None:
+            folder.save(one)
+        if observe is not None:
+            observe(_progress(task.plan, trained, len(lanes)))
+    return trained
+
+
+def _progress(plan: Plan, trained: Sequence[Trained], total: int) -> Progress:
+    names = {remedy.training: remedy.name for remedy in reversed(plan.remedies)}
+    scores: dict[str, list[float]] = {}
+    for one in trained:
+        scores.setdefault(names[one.lane.training], []).append(one.score)
+    means = {name: float(np.mean(values)) for name, values in scores.items()}
+    leader = max(means, key=lambda name: means[name])
+    return Progress(len(trained), total, leader, means[leader])
+
+
+def _average(task: Task, trained: Sequence[Trained]) -> keras.Model:
+    def network(one: Trained) -> keras.Model:
+        built = task.network(one.lane.fold, one.lane.seed)
+        built.set_weights(one.weights)
+        return built
+
+    folds = range(len(task.folds))
+    return average_networks([[network(t) for t in trained if t.lane.fold == f] for f in folds])
+
+
+def _predictions(
+    dataset: Dataset, outcomes: Sequence[Outcome], splits: Sequence[Split]
+) -> pa.Table:
+    classes = np.array(dataset.schema.classes)
+    rows = np.concatenate([split.test.rows for split in splits])
+    folds = np.repeat(np.arange(len(splits)), [len(split.test) for split in splits])
+    tables = []
+    for outcome in outcomes:
+        p = outcome.probabilities().astype(np.float32)
+        columns = {
+            "row": rows,
+            "fold": folds.astype(np.int32),
+            "remedy": pa.array([outcome.remedy.name] * len(rows)).dictionary_encode(),
+            "target": classes[outcome.labels],
+            "predicted": classes[outcome.predicted],
+            **{f"p_{label}": p[:, c] for c, label in enumerate(classes.tolist())},
+        }
+        tables.append(pa.table(columns))
+    return pa.concat_tables(tables).unify_dictionaries()

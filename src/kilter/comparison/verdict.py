@@ -1,0 +1,164 @@
+"""Which remedy to use, and why, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kilter._types import Split
+from kilter.comparison.judge import Outcome
+from kilter.comparison.plan import Plan
+from kilter.comparison.remedy import BASELINE
+from kilter.comparison.stats import difference_interval, p_better
+
+ROPE = 0.01
+"""Differences up to this are no difference in practice (region of practical equivalence)."""
+
+SURE = 0.95
+"""How probable it must be that a remedy helps before it is used instead of the baseline."""
+
+WORDS = {
+    "auprc": "average precision",
+    "macro_f1": "macro F1",
+    "balanced_accuracy": "balanced accuracy",
+    "mcc": "Matthews correlation",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+}
+
+
+@dataclass(frozen=True)
+class Against:
+    """A remedy against the baseline; a positive difference is for the remedy.
+
+    ``worse`` is the probability that it is worse by more than the region of practical
+    equivalence.
+    """
+
+    outcome: Outcome
+    value: float
+    difference: float
+    interval: tuple[float, float]
+    p_better: float
+    worse: float
+
+
+def against_baseline(
+    plan: Plan, outcomes: Sequence[Outcome], splits: Sequence[Split]
+) -> tuple[Against, ...]:
+    """Compare every remedy with the baseline on the plan's metric, the best first."""
+    baseline = find(outcomes, BASELINE).by_fold(plan.metric)
+    sign = 1 if plan.higher_is_better else -1
+    ratio = float(np.mean([len(split.test) / len(split.train) for split in splits]))
+    compared = [
+        _against(outcome, outcome.by_fold(plan.metric), baseline, sign, ratio)
+        for outcome in outcomes
+    ]
+    return tuple(sorted(compared, key=lambda one: -sign * one.value))
+
+
+def _against(
+    outcome: Outcome, values: np.ndarray, baseline: np.ndarray, sign: int, ratio: float
+) -> Against:
+    differences = sign * (values - baseline)
+    return Against(
+        outcome,
+        float(values.mean()),
+        float(differences.mean()),
+        difference_interval(differences, ratio),
+        p_better(differences, ratio, ROPE),
+        p_better(-differences, ratio, ROPE),
+    )
+
+
+def find(outcomes: Sequence[Outcome], name: str) -> Outcome:
+    """Return the outcome of the remedy with this name."""
+    return next(outcome for outcome in outcomes if outcome.remedy.name == name)
+
+
+def choose(compared: Sequence[Against]) -> Against:
+    """Return the best remedy that surely helps, or the baseline."""
+    sure = [one for one in compared if one.p_better >= SURE]
+    if sure:
+        return sure[0]
+    return next(one for one in compared if one.outcome.remedy.name == BASELINE)
+
+
+def verdict(plan: Plan, compared: Sequence[Against], rarest: str, threshold: float | None) -> str:
+    """Say in a paragraph what to use, how much it helps and how sure that is."""
+    chosen = choose(compared)
+    helps = chosen.outcome.remedy.name != BASELINE
+    sentences = _it_helps(plan, chosen) if helps else _nothing_helps(plan, compared, threshold)
+    sentences += _harm(compared)
+    sentences += _probabilities(compared, rarest)
+    return " ".join(sentences)
+
+
+def _it_helps(plan: Plan, chosen: Against) -> list[str]:
+    better = "higher" if plan.higher_is_better else "lower"
+    return [
+        f"Use {chosen.outcome.remedy.name}: its {WORDS[plan.metric]} is {chosen.value:.3f}, "
+        f"{abs(chosen.difference):.3f} {better} than plain cross-entropy with a tuned threshold "
+        f"(95% interval of the gain {_interval(chosen)}).",
+        f"The probability that it is better by more than {ROPE} is {percent(chosen.p_better)}.",
+    ]
+
+
+def _nothing_helps(plan: Plan, compared: Sequence[Against], threshold: float | None) -> list[str]:
+    move = f" to {threshold:.2g}" if threshold is not None else ""
+    first = f"Nothing here clearly helps: keep plain cross-entropy and move the threshold{move}."
+    rivals = [one for one in compared if one.outcome.remedy.decide.tuned]
+    rivals = [one for one in rivals if one.outcome.remedy.name != BASELINE]
+    if not rivals:
+        return ["No other remedy was compared: plain cross-entropy with a tuned threshold."]
+    best = rivals[0]
+    return [
+        first,
+        f"The best rival, {best.outcome.remedy.name}, gains {best.difference:+.3f} in "
+        f"{WORDS[plan.metric]} (95% interval {_interval(best)}); the probability that it is "
+        f"better by more than {ROPE} is {percent(best.p_better)}, and kilter asks for "
+        f"{percent(SURE)}.",
+    ]
+
+
+def _harm(compared: Sequence[Against]) -> list[str]:
+    harmful = [one.outcome.remedy.name for one in compared if one.worse >= SURE]
+    if not harmful:
+        return []
+    verb = "does" if len(harmful) == 1 else "do"
+    return [f"{_list(harmful)} {verb} harm here, by more than {ROPE}."]
+
+
+def _probabilities(compared: Sequence[Against], rarest: str) -> list[str]:
+    ratios = {one.outcome.remedy.name: calibration_ratio(one.outcome) for one in compared}
+    name = max(ratios, key=lambda key: ratios[key])
+    if ratios[name] < 1.5:
+        return []
+    return [
+        f"Raw probabilities of {rarest} come out {ratios[name]:.1f} times too high with {name}; "
+        "the model that is handed over is calibrated."
+    ]
+
+
+def calibration_ratio(outcome: Outcome, calibrated: bool = False) -> float:
+    """Return mean predicted over observed rate of the rarest class on all test rows."""
+    positive = outcome.folds[0].positive
+    predicted = outcome.probabilities(calibrated)[:, positive].mean()
+    return float(predicted / (outcome.labels == positive).mean())
+
+
+def percent(probability: float) -> str:
+    """Write a probability without claiming 0% or 100%."""
+    if probability > 0.99:
+        return "over 99%"
+    return "under 1%" if probability < 0.01 else f"{probability:.0%}"
+
+
+def _interval(one: Against) -> str:
+    return f"{one.interval[0]:+.3f} to {one.interval[1]:+.3f}"
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,149 @@
+"""Look for what spoils a comparison, and say what so few rows can show."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from kilter._types import Column, Dataset
+from kilter.data.columns import MISSING, NUMERIC
+from kilter.data.leaks import leak_suspects
+from kilter.data.schema import number_names
+from kilter.data.split import most_folds
+from kilter.data.units import twins, units
+from kilter.data.warn import audit_warnings
+
+_IDENTIFIER_SHARE = 0.5
+
+
+def audit(dataset: Dataset) -> dict[str, Any]:
+    """Report the imbalance, the traps in the columns, and what can be claimed.
+
+    Use it before a comparison; ``kilter inspect`` prints it, through `audit_lines`.
+
+    Returns
+    -------
+    dict
+        What JSON can hold: ``name``, ``rows``, ``columns`` (how many of each kind),
+        ``classes`` (rarest first), ``imbalance_ratio`` (largest : smallest class),
+        ``duplicates`` (``rows`` that have an exact twin, and ``conflicting`` ones whose twin
+        has another label), ``missing`` (rows a column), ``constant`` and ``identifiers``
+        (names), ``leaks`` (ROC-AUC of single columns that tell the rarest class from the
+        rest at .995 or more), ``claim``, and ``warnings``: sentences that say what to do.
+        ``claim.ap_half_width`` is half the 95% interval of an average precision of one half.
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> from kilter.data import load
+    >>> rows = {"age": list(range(200)), "fraud": [0] * 190 + [1] * 10}
+    >>> report = audit(load(pyarrow.table(rows), "fraud"))
+    >>> report["imbalance_ratio"], report["claim"]["max_folds"], report["leaks"]
+    (19.0, 5, {'age': 1.0})
+    """
+    classes = _classes(dataset)
+    report = {
+        "name": dataset.name,
+        "rows": len(dataset),
+        "columns": _kinds(dataset),
+        "classes": classes,
+        "imbalance_ratio": classes[-1]["rows"] / classes[0]["rows"],
+        "duplicates": _duplicates(dataset),
+        "missing": _missing(dataset),
+        "constant": [name for name, reason in dataset.schema.ignored if reason == "constant"],
+        "identifiers": _identifiers(dataset),
+        "leaks": leak_suspects(dataset, _rarest(dataset)),
+        "claim": _claim(dataset, classes[0]),
+    }
+    return {**report, "warnings": audit_warnings(report)}
+
+
+def _counts(dataset: Dataset) -> np.ndarray:
+    return np.bincount(dataset.labels, minlength=len(dataset.schema.classes))
+
+
+def _rarest(dataset: Dataset) -> int:
+    return int(_counts(dataset).argmin())
+
+
+def _classes(dataset: Dataset) -> list[dict[str, Any]]:
+    counts = _counts(dataset)
+    return [
+        {
+            "label": dataset.schema.classes[position],
+            "rows": int(counts[position]),
+            "share": float(counts[position] / len(dataset)),
+        }
+        for position in np.argsort(counts, kind="stable")
+    ]
+
+
+def _kinds(dataset: Dataset) -> dict[str, int]:
+    kinds = [column.kind for column in dataset.schema.columns]
+    return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+
+
+def _duplicates(dataset: Dataset) -> dict[str, int]:
+    codes = twins(dataset.features)
+    twin = np.bincount(codes) > 1
+    pairs = np.unique(np.column_stack([codes, dataset.labels]), axis=0)
+    conflicting = np.bincount(pairs[:, 0]) > 1
+    return {"rows": int(twin[codes].sum()), "conflicting": int(conflicting[codes].sum())}
+
+
+def _missing(dataset: Dataset) -> dict[str, int]:
+    counts = {name: int(missing.sum()) for name, missing in _missing_flags(dataset)}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _missing_flags(dataset: Dataset) -> list[tuple[str, np.ndarray]]:
+    position = {name: place for place, name in enumerate(number_names(dataset.schema))}
+    numbers = [
+        (column.name, np.isnan(dataset.features.numbers[:, position[_first_number(column)]]))
+        for column in dataset.schema.columns
+        if column.kind in NUMERIC
+    ]
+    codes = zip(_category_columns(dataset), dataset.features.codes.T, strict=True)
+    return numbers + [(column.name, values == MISSING) for column, values in codes]
+
+
+def _first_number(column: Column) -> str:
+    return f"{column.name}.days" if column.kind == "date" else column.name
+
+
+def _category_columns(dataset: Dataset) -> list[Column]:
+    return [column for column in dataset.schema.columns if column.kind not in NUMERIC]
+
+
+def _identifiers(dataset: Dataset) -> list[str]:
+    """Return text that is new in most rows, and whole numbers that are new in every row."""
+    words = [
+        column.name
+        for column in _category_columns(dataset)
+        if len(column.vocabulary) > _IDENTIFIER_SHARE * len(dataset)
+    ]
+    plain = {column.name for column in dataset.schema.columns if column.kind == "number"}
+    numbers = zip(number_names(dataset.schema), dataset.features.numbers.T, strict=True)
+    return words + [name for name, values in numbers if name in plain and _all_new(values)]
+
+
+def _all_new(values: np.ndarray) -> bool:
+    whole = bool((values % 1 == 0).all())
+    return whole and len(np.unique(values)) == len(values)
+
+
+def _claim(dataset: Dataset, rarest: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "class": rarest["label"],
+        "rows": rarest["rows"],
+        "ap_half_width": _half_width(rarest["rows"]),
+        "max_folds": most_folds(dataset.labels, units(dataset)),
+    }
+
+
+def _half_width(positives: int) -> float:
+    """Return half the logit interval of an average precision of .5 with so many positives."""
+    tau = 1 / math.sqrt(positives * 0.5 * 0.5)
+    return 1 / (1 + math.exp(-1.96 * tau)) - 0.5

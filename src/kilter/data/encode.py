@@ -1,0 +1,202 @@
+"""Encode features as one float32 matrix, fitted on the training part alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import skops.io
+from sklearn.base import TransformerMixin
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
+
+from kilter._errors import ArtifactError, SchemaError
+from kilter._types import Features, Schema, Train, require_part
+from kilter.data.columns import NUMERIC
+from kilter.data.schema import number_names
+
+_MOST_CATEGORIES = 50
+_ROWS_A_CHUNK = 65_536
+_LARGEST = 1e30  # beyond it numbers are equal: their differences would overflow
+# the state of an imputer holds dtypes, which skops writes as empty arrays without pickle
+_TRUSTED = ["numpy.dtype"]
+
+
+def _scaler(rows: int) -> TransformerMixin:
+    """Return what brings filled-in numbers of training rows to a scale that networks like."""
+    return QuantileTransformer(
+        output_distribution="normal", n_quantiles=min(1000, rows), subsample=None, random_state=0
+    )
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Numbers scaled to a normal shape, categories as one-hot columns.
+
+    Use `Encoder.fit` on the training part of a split, then `transform` on any part and on
+    rows to predict. Columns of the result are, in order: the scaled numbers (as
+    `number_names` has them; missing ones filled with the median), one 0/1 column for each
+    number that was ever missing in training, and the one-hot columns. A missing value is a
+    category of its own where training had it. Categories beyond the 50 most frequent share a
+    column, which unseen ones are put in too; without such a column they are all zeros.
+
+    Attributes
+    ----------
+    numbers, codes
+        How many columns ``Features.numbers`` and ``Features.codes`` have.
+    blendable
+        bool of shape (width,): True where a mean of two rows is a plausible row.
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> from kilter.data import load, split
+    >>> rows = {"age": list(range(60)), "city": ["Oslo", "Rome"] * 30, "y": [0, 0, 1] * 20}
+    >>> data = load(pyarrow.table(rows), "y")
+    >>> train = split(data)[0].train
+    >>> encoder = Encoder.fit(train, data.schema)
+    >>> encoder.transform(train.features).shape == (len(train), 3)
+    True
+    >>> encoder.blendable.tolist()
+    [True, False, False]
+    """
+
+    numbers: int
+    codes: int
+    imputer: SimpleImputer | None
+    scaler: TransformerMixin | None
+    onehot: OneHotEncoder | None
+
+    @classmethod
+    def fit(cls, train: Train, schema: Schema) -> Self:
+        """Learn medians, scales and categories from the training part, and nothing else.
+
+        Raises
+        ------
+        ArgumentTypeError
+            ``train`` is not the training part of a split.
+        """
+        require_part(train, Train, "Encoder.fit")
+        numbers, codes = train.features.numbers, train.features.codes
+        _check_columns(train.features, *_expected(schema))
+        imputer = scaler = onehot = None
+        if numbers.shape[1]:
+            imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+            filled = imputer.fit_transform(_bounded(numbers))[:, : numbers.shape[1]]
+            scaler = _fit_scaler(filled)
+        if codes.shape[1]:
+            onehot = _onehot().fit(codes)
+        return cls(numbers.shape[1], codes.shape[1], imputer, scaler, onehot)
+
+    @property
+    def width(self) -> int:
+        """How many columns `transform` gives."""
+        return len(self.blendable)
+
+    @property
+    def blendable(self) -> np.ndarray:
+        """Which columns are scaled numbers, for which a value in between makes sense."""
+        flags = _width(self.imputer) - self.numbers + _width(self.onehot)
+        return np.arange(self.numbers + flags) < self.numbers
+
+    def transform(self, features: Features) -> np.ndarray:
+        """Return the rows as float32 of shape (rows, width), all finite."""
+        _check_columns(features, self.numbers, self.codes)
+        encoded = np.empty((len(features), self.width), np.float32)
+        for start in range(0, len(features), _ROWS_A_CHUNK):
+            rows = slice(start, start + _ROWS_A_CHUNK)
+            encoded[rows] = self._encode(features.numbers[rows], features.codes[rows])
+        return encoded
+
+    def _encode(self, numbers: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        blocks = []
+        if self.imputer is not None and self.scaler is not None:
+            filled = self.imputer.transform(_bounded(numbers))
+            blocks += [self.scaler.transform(filled[:, : self.numbers]), filled[:, self.numbers :]]
+        if self.onehot is not None:
+            blocks.append(self.onehot.transform(codes))
+        return np.hstack(blocks)
+
+    def dumps(self) -> bytes:
+        """Return the encoder as bytes, written without pickle."""
+        return skops.io.dumps(vars(self))
+
+    @classmethod
+    def loads(cls, content: bytes) -> Self:
+        """Return the encoder that `dumps` wrote; it encodes every bit the same.
+
+        Raises
+        ------
+        ArtifactError
+            The bytes are damaged, or hold anything but the parts of an encoder.
+        """
+        try:
+            encoder = cls(**skops.io.loads(content, trusted=_TRUSTED))
+        except Exception as error:  # damaged bytes fail in too many ways to list
+            raise ArtifactError(
+                "the encoder cannot be read: its bytes are damaged, or not kilter's "
+                f"({type(error).__name__}). Save the model again."
+            ) from error
+        _check_parts(encoder)
+        return encoder
+
+
+def _fit_scaler(numbers: np.ndarray) -> TransformerMixin:
+    """Fit the scaler on the rows and on two made-up ones, just below and just above them.
+
+    The quantile transformer sends its lowest and its highest value to -5.2 and 5.2, and all
+    their ties with them: the zeros of a 0/1 column would be as far out as an outlier. Inside
+    the range ties get their middle rank instead.
+    """
+    low, high = numbers.min(axis=0), numbers.max(axis=0)
+    margin = 1e-6 + 1e-3 * (high - low) + 1e-12 * np.maximum(np.abs(low), np.abs(high))
+    rows = np.vstack([numbers, low - margin, high + margin])
+    return _scaler(len(rows)).fit(rows)
+
+
+def _onehot() -> OneHotEncoder:
+    return OneHotEncoder(
+        max_categories=_MOST_CATEGORIES,
+        handle_unknown="infrequent_if_exist",
+        sparse_output=False,
+        dtype=np.float32,
+    )
+
+
+def _bounded(numbers: np.ndarray) -> np.ndarray:
+    return np.clip(numbers, -_LARGEST, _LARGEST)
+
+
+def _width(part: SimpleImputer | OneHotEncoder | None) -> int:
+    return 0 if part is None else len(part.get_feature_names_out())
+
+
+def _expected(schema: Schema) -> tuple[int, int]:
+    categories = [column for column in schema.columns if column.kind not in NUMERIC]
+    return len(number_names(schema)), len(categories)
+
+
+def _check_columns(features: Features, numbers: int, codes: int) -> None:
+    got = features.numbers.shape[1], features.codes.shape[1]
+    if got != (numbers, codes):
+        raise SchemaError(
+            f"`features` must have {numbers} number and {codes} category columns, as the schema "
+            f"has; got {got[0]} and {got[1]}. Make them with `kilter.data.conform`."
+        )
+
+
+def _check_parts(encoder: Encoder) -> None:
+    expected: dict[str, Any] = {
+        "numbers": int,
+        "codes": int,
+        "imputer": SimpleImputer | None,
+        "scaler": type(_scaler(1)) | None,
+        "onehot": OneHotEncoder | None,
+    }
+    for name, kind in expected.items():
+        if not isinstance(getattr(encoder, name), kind):
+            raise ArtifactError(
+                f"the encoder's `{name}` must be `{kind}`; got "
+                f"`{type(getattr(encoder, name)).__name__}`. Save the model again."
+            )

@@ -1,0 +1,81 @@
+"""Name the columns of a schema, write it as JSON, and read it back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kilter._errors import ArtifactError
+from kilter._types import Column, Schema
+from kilter.data.columns import DATE_PARTS
+
+_KINDS = ("number", "date", "boolean", "category")
+
+
+def schema_to_json(schema: Schema) -> dict[str, Any]:
+    """Return the schema as a dict that JSON can hold.
+
+    Examples
+    --------
+    >>> schema_to_json(Schema((Column("age", "number"),), "fraud", (0, 1)))["classes"]
+    [0, 1]
+    """
+    return {
+        "columns": [
+            {"name": c.name, "kind": c.kind, "vocabulary": list(c.vocabulary)}
+            for c in schema.columns
+        ],
+        "target": schema.target,
+        "classes": list(schema.classes),
+        "ignored": [list(pair) for pair in schema.ignored],
+    }
+
+
+def schema_from_json(data: dict[str, Any]) -> Schema:
+    """Return the schema that `schema_to_json` wrote, exactly.
+
+    Raises
+    ------
+    ArtifactError
+        The dict is not a schema.
+
+    Examples
+    --------
+    >>> schema = Schema((Column("city", "category", ("Oslo", "Rome")),), "fraud", (False, True))
+    >>> schema_from_json(schema_to_json(schema)) == schema
+    True
+    """
+    try:
+        columns = tuple(_column(entry) for entry in data["columns"])
+        ignored = tuple((str(name), str(reason)) for name, reason in data["ignored"])
+        return Schema(columns, str(data["target"]), tuple(data["classes"]), ignored)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"`schema` must be what `schema_to_json` wrote; reading it failed at {error}. Save the "
+            "model again."
+        ) from None
+
+
+def _column(entry: dict[str, Any]) -> Column:
+    if entry["kind"] not in _KINDS:
+        raise ValueError(f"the kind `{entry['kind']}`")
+    return Column(str(entry["name"]), entry["kind"], tuple(entry["vocabulary"]))
+
+
+def number_names(schema: Schema) -> list[str]:
+    """Return what each column of ``features.numbers`` is, in order.
+
+    A date gives four: days since 1970, month, weekday (Monday is 0) and hour, in UTC where
+    it has a time zone.
+
+    Examples
+    --------
+    >>> number_names(Schema((Column("born", "date"), Column("age", "number")), "y", (0, 1)))
+    ['born.days', 'born.month', 'born.weekday', 'born.hour', 'age']
+    """
+    names: list[str] = []
+    for column in schema.columns:
+        if column.kind == "date":
+            names += [f"{column.name}.{part}" for part in DATE_PARTS]
+        elif column.kind == "number":
+            names.append(column.name)
+    return names

@@ -1,0 +1,105 @@
+"""Say an audit in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+_WIDE = 0.15
+_USUAL_FOLDS = 5
+
+
+def audit_warnings(report: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the table and what to do next, the gravest first."""
+    return [*_about_leaks(report), *_about_rows(report), *_about_columns(report)]
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _drop(names: Iterable[str]) -> str:
+    return f"`--drop {','.join(names)}`"
+
+
+def _about_leaks(report: dict[str, Any]) -> Iterator[str]:
+    if leaks := report["leaks"]:
+        found = ", ".join(f"`{name}` (AUC {auc:.3f})" for name, auc in leaks.items())
+        columns = dict.fromkeys(name.removesuffix(".days") for name in leaks)
+        yield (
+            f"Alone, {found} tells class `{report['claim']['class']}` from the rest almost "
+            "perfectly. Check that it is known at the time of prediction; if it is not, "
+            f"{_drop(columns)}."
+        )
+    if conflicting := report["duplicates"]["conflicting"]:
+        yield (
+            f"{conflicting:,} rows have an exact twin with another label: no model can be right "
+            "on both. Check how the labels were made."
+        )
+
+
+def _about_rows(report: dict[str, Any]) -> Iterator[str]:
+    claim = report["claim"]
+    if claim["max_folds"] < _USUAL_FOLDS:
+        most = claim["max_folds"]
+        advice = f"Use `--folds {most}`" if most else "Merge or drop that class"
+        yield (
+            f"Class `{claim['class']}` has {claim['rows']:,} rows, too few for {_USUAL_FOLDS} "
+            f"folds. {advice}, or collect more rows of it."
+        )
+    if claim["ap_half_width"] > _WIDE:
+        yield (
+            f"With {claim['rows']:,} rows of class `{claim['class']}`, an average precision of "
+            f".50 is known to ±{claim['ap_half_width']:.2f} only: small differences between "
+            "remedies cannot be shown. Collect more rows of it."
+        )
+    if twins := report["duplicates"]["rows"]:
+        yield (
+            f"{twins:,} of {report['rows']:,} rows have an exact twin. They stay in one part of "
+            "every split, so they do not leak; check that they are not copies made by mistake."
+        )
+
+
+def _about_columns(report: dict[str, Any]) -> Iterator[str]:
+    if identifiers := report["identifiers"]:
+        yield (
+            f"{_names(identifiers)} is different in most rows, like an identifier, free text, or "
+            f"numbers written as text. Convert it, or {_drop(identifiers)}."
+        )
+    if mostly := [c for c, rows in report["missing"].items() if rows > report["rows"] / 2]:
+        yield f"{_names(mostly)} is missing in most rows. Consider {_drop(mostly)}."
+    if constant := report["constant"]:
+        yield f"{_names(constant)} has one value only, and is left out."
+
+
+def audit_lines(report: dict[str, Any]) -> list[str]:
+    """Return an audit as lines of text to print.
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> from kilter.data import audit, load
+    >>> rows = {"age": list(range(200)), "fraud": [0] * 190 + [1] * 10}
+    >>> print(audit_lines(audit(load(pyarrow.table(rows), "fraud")))[0])
+    table: 200 rows, 1 number column
+    """
+    return [*_facts(report), *(f"! {sentence}" for sentence in report["warnings"])]
+
+
+def _facts(report: dict[str, Any]) -> Iterator[str]:
+    kinds = ", ".join(_counted(kind, count) for kind, count in report["columns"].items())
+    yield f"{report['name']}: {report['rows']:,} rows, {kinds}"
+    for entry in report["classes"]:
+        yield f"class {entry['label']}: {entry['rows']:,} rows ({entry['share']:.2%})"
+    yield f"imbalance {report['imbalance_ratio']:,.1f} : 1"
+    for column, rows in report["missing"].items():
+        yield f"missing {column}: {rows:,} rows ({rows / report['rows']:.1%})"
+    claim = report["claim"]
+    yield (
+        f"{claim['rows']:,} rows of class {claim['class']}: an average precision of .50 is known "
+        f"to ±{claim['ap_half_width']:.2f}; {claim['max_folds']} folds at most"
+    )
+
+
+def _counted(kind: str, count: int) -> str:
+    return f"{count:,} {kind} column{'' if count == 1 else 's'}"

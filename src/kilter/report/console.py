@@ -1,0 +1,45 @@
+"""The leaderboard in a terminal, from the same dict as the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+
+def leaderboard(summary: dict[str, Any]) -> Table:
+    """Lay the leaderboard out; the chosen remedy is marked.
+
+    ``interval`` is the 95% interval of the average precision, ``too high by`` the
+    calibration ratio: mean predicted over observed rate of the rarest class.
+    """
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    table.add_column("remedy")
+    for name in ("AUPRC", "interval", "macro F1", "bal. acc.", "MCC", "too high by", "p(better)"):
+        table.add_column(name, justify="right")
+    for row in summary["leaderboard"]:
+        chosen = row["remedy"] == summary["chosen"]["remedy"]
+        table.add_row(*_cells(row, chosen), style="bold green" if chosen else None)
+    return table
+
+
+def _cells(row: dict[str, Any], chosen: bool) -> list[str]:
+    low, high = row["auprc_ci"]
+    return [
+        f"{'→' if chosen else ' '} {row['remedy']}",
+        f"{row['auprc']:.3f}",
+        f"{low:.2f}–{high:.2f}",
+        *(f"{row[name]:.3f}" for name in ("macro_f1", "balanced_accuracy", "mcc")),
+        f"{row['calibration_ratio']:.2f}×",
+        "baseline" if row["p_better"] is None else f"{row['p_better']:.0%}",
+    ]
+
+
+def show(console: Console, summary: dict[str, Any]) -> None:
+    """Print leaderboard and verdict."""
+    parts: list[RenderableType] = [leaderboard(summary), Text()]
+    parts.append(Panel(Text(summary["verdict"]), title="verdict", title_align="left"))
+    console.print(Group(*parts))

@@ -1,0 +1,25 @@
+"""Which rows a training step sees."""
+
+from kilter.sampling.draws import (
+    TICKETS,
+    BaseDraws,
+    Layout,
+    Quotas,
+    apportion,
+    draw_epoch,
+    draw_rows,
+    mix,
+)
+from kilter.sampling.neighbors import class_neighbors
+
+__all__ = [
+    "TICKETS",
+    "BaseDraws",
+    "Layout",
+    "Quotas",
+    "apportion",
+    "class_neighbors",
+    "draw_epoch",
+    "draw_rows",
+    "mix",
+]

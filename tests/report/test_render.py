@@ -1,0 +1,211 @@
+"""The page: what it shows, that it is whole, and that it trusts nobody's names."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kilter._errors as errors
+from kilter.report import formats, render, write
+
+VOID = {"meta", "br", "wbr", "link", "img", "hr"}
+Summary = dict[str, Any]
+
+
+class Page(HTMLParser):
+    """Reads a page, checks that tags close in order, and keeps text and tags."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", "".join(self.words))
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.tags)
+
+
+def test_the_verdict_comes_first_and_the_numbers_are_there(summary: Summary) -> None:
+    page = Page(render(summary))
+    assert page.text.index(summary["verdict"]) < page.text.index("Does a remedy help?")
+    for row in summary["leaderboard"]:
+        assert row["remedy"] in page.text
+        assert f"{row['auprc']:.3f}" in page.text
+    for shown in ("93%", "<1%", "−0.097", "12.38", "0.313", "2.3%", "11,183", "70%", "0.725"):
+        assert shown in page.text
+
+
+def test_every_section_is_there(summary: Summary) -> None:
+    ids = {attrs.get("id") for _, attrs in Page(render(summary)).tags}
+    assert {"leaderboard", "curves", "scores", "decisions", "data", "method"} <= ids
+
+
+def test_chosen_row_is_highlighted_and_baseline_is_named(summary: Summary) -> None:
+    html = render(summary)
+    chosen = re.findall(r'<tr class="chosen">\s*<th scope="row">([^<]+)', html)
+    assert [name.strip() for name in chosen] == ["logit-adjust", "logit-adjust"]
+    assert re.search(r'none\+<wbr>threshold\s*<span class="tag baseline">baseline', html)
+
+
+def test_the_page_needs_nothing_from_outside(summary: Summary) -> None:
+    html = render(summary)
+    page = Page(html)
+    assert not {"script", "link", "img", "iframe"} & {name for name, _ in page.tags}
+    assert not re.search(r"https?:|url\(|@import|src=", html)
+
+
+def test_charts_have_a_name_for_those_who_cannot_see(summary: Summary) -> None:
+    html = render(summary)
+    drawings = re.findall(r'<svg role="img".*?</svg>', html, flags=re.S)
+    assert len(drawings) == 2 * 8 + 2 + 2 + 2  # rows, axes, curves, classes
+    assert all(re.search(r"<title>[^<]+</title>", svg) for svg in drawings)
+
+
+def hostile(value: Any) -> Any:
+    """Put markup into every piece of text, except the few words with a meaning."""
+    if isinstance(value, dict):
+        return {key: hostile(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [hostile(v) for v in value]
+    return f"{value}<script>alert('x')</script>\"" if isinstance(value, str) else value
+
+
+def test_text_from_the_summary_is_escaped(summary: Summary) -> None:
+    evil = hostile(summary)
+    evil["curves"] = {hostile(k): v for k, v in evil["curves"].items()}
+    page = Page(render(evil))
+    assert page.count("script") == 0
+    assert "malignant<script>alert('x')</script>\"" in page.text
+    assert page.count("tr") == Page(render(summary)).count("tr")
+
+
+def test_a_class_named_script(summary: Summary) -> None:
+    text = json.dumps(summary).replace("malignant", "<script>")
+    page = Page(render(json.loads(text)))
+    assert page.count("script") == 0
+    assert "Finding <script>" in page.text
+
+
+def test_many_classes_many_remedies_missing_numbers(many_classes: Summary) -> None:
+    page = Page(render(many_classes))
+    assert "class number 29" in page.text
+    assert "remedy 19" in page.text
+    assert "curves" not in {attrs.get("id") for _, attrs in page.tags}
+    assert "Threshold" not in page.text
+    assert "Offset" in page.text
+
+
+OPTIONAL = ("p_better", "difference", "difference_ci", "auprc_ci", "mcc", "seconds", "log_loss")
+
+
+@pytest.mark.parametrize("value", [None, math.nan, "absent"])
+def test_one_remedy_with_hardly_a_number(summary: Summary, value: Any) -> None:
+    row = copy.deepcopy(summary["leaderboard"][3])
+    for key in OPTIONAL:
+        row.pop(key) if value == "absent" else row.update({key: value})
+    row["auprc_ci"] = row["difference_ci"] = None
+    summary.update(leaderboard=[row], chosen={"remedy": "none+threshold"}, verdict="Nothing helps.")
+    for key in ("curves", "confusion", "environment", "command"):
+        del summary[key]
+    page = Page(render(summary))
+    assert "Nothing helps." in page.text
+    assert not re.search(r"\bnan\b", page.text)
+    assert "None" not in page.text
+
+
+def test_only_raw_reliability(summary: Summary) -> None:
+    for curve in summary["curves"].values():
+        del curve["reliability_calibrated"]
+    assert "Trusting a probability" in Page(render(summary)).text
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [("stratified", "same share"), ("group", "one group together"), ("time", "order of time")],
+)
+def test_the_split_is_told_in_words(summary: Summary, split: str, words: str) -> None:
+    summary["data"]["split"] = split
+    assert words in Page(render(summary)).text
+
+
+def test_the_summary_is_not_changed(summary: Summary) -> None:
+    before = copy.deepcopy(summary)
+    render(summary)
+    assert summary == before
+
+
+def test_write_makes_the_folder_and_returns_the_path(summary: Summary, tmp_path: Path) -> None:
+    path = write(summary, tmp_path / "run" / "report.html")
+    assert path.read_text(encoding="utf-8") == render(summary)
+
+
+def test_write_to_a_folder_says_what_to_do(summary: Summary, tmp_path: Path) -> None:
+    with pytest.raises(errors.OutputError, match="`path` must be a file"):
+        write(summary, tmp_path)
+
+
+def test_another_schema_is_refused(summary: Summary) -> None:
+    summary["schema"] = 2
+    with pytest.raises(errors.ArgumentError, match="schema 1; got 2"):
+        render(summary)
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (formats.number(0.12345), "0.123"),
+        (formats.number(-0.5, 1), "−0.5"),
+        (formats.number(None), "–"),
+        (formats.number(0.0001), "<0.001"),
+        (formats.number(0), "0.000"),
+        (formats.signed(0.0123), "+0.012"),
+        (formats.signed(-0.0123), "−0.012"),
+        (formats.signed(-0.0), "0.000"),
+        (formats.bounds([0.1, 0.2]), "0.100 to 0.200"),
+        (formats.bounds([-0.1, 0.2], sign=True), "−0.100 to +0.200"),
+        (formats.bounds(None), ""),
+        (formats.percent(0.234), "23%"),
+        (formats.percent(0.0234), "2.3%"),
+        (formats.percent(0.00234), "0.23%"),
+        (formats.percent(0.0000234), "<0.01%"),
+        (formats.percent(0.0), "0%"),
+        (formats.chance(0.999), ">99%"),
+        (formats.chance(0.001), "<1%"),
+        (formats.chance(0.5), "50%"),
+        (formats.count(1234567), "1,234,567"),
+        (formats.seconds(14.25), "14.2 s"),
+        (formats.seconds(90), "1.5 min"),
+        (formats.seconds(5400), "1.5 h"),
+    ],
+)
+def test_numbers_as_people_read_them(shown: str, expected: str) -> None:
+    assert shown == expected
