@@ -78,6 +78,11 @@ def test_axis_labels_are_signed_on_request() -> None:
     assert [e.text for e in by_class(svg, "tick")] == ["−0.10", "−0.05", "0.00", "+0.05", "+0.10"]
 
 
+def test_axis_has_more_than_one_label() -> None:
+    svg = charts.axis(Scale(-0.44, 0.48, 10, 190))
+    assert [e.text for e in by_class(svg, "tick")] == ["−0.4", "−0.2", "0.0", "0.2", "0.4"]
+
+
 @pytest.mark.parametrize(("share", "width"), [(0.5, "100.0"), (1.0, "200.0"), (1e-9, "1.5")])
 def test_bar_is_as_long_as_the_share_and_never_invisible(share: float, width: str) -> None:
     assert by_class(charts.bar(share, "t"), "fill")[0].get("width") == width

@@ -71,9 +71,9 @@ def test_every_section_is_there(summary: Summary) -> None:
 
 def test_chosen_row_is_highlighted_and_baseline_is_named(summary: Summary) -> None:
     html = render(summary)
-    chosen = re.findall(r'<tr class="chosen">\s*<th scope="row">([^<]+)', html)
+    chosen = re.findall(r'<tr class="chosen">\s*<th scope="row"><span class="name">([^<]+)', html)
     assert [name.strip() for name in chosen] == ["logit-adjust", "logit-adjust"]
-    assert re.search(r'none\+<wbr>threshold\s*<span class="tag baseline">baseline', html)
+    assert re.search(r'none\+<wbr>threshold</span>\s*<span class="tag baseline">baseline', html)
 
 
 def test_the_page_needs_nothing_from_outside(summary: Summary) -> None:
@@ -122,6 +122,12 @@ def test_many_classes_many_remedies_missing_numbers(many_classes: Summary) -> No
     assert "curves" not in {attrs.get("id") for _, attrs in page.tags}
     assert "Threshold" not in page.text
     assert "Offset" in page.text
+
+
+def test_differences_name_their_measure(summary: Summary) -> None:
+    assert "The difference, in AUPRC," in Page(render(summary)).text
+    summary["chosen"]["metric"] = "macro_f1"
+    assert "The difference, in macro F1," in Page(render(summary)).text
 
 
 OPTIONAL = ("p_better", "difference", "difference_ci", "auprc_ci", "mcc", "seconds", "log_loss")

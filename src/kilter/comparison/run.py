@@ -20,9 +20,9 @@ from kilter.comparison.folds import EncodedSplits, encode
 from kilter.comparison.judge import Outcome, fit_decision, judge
 from kilter.comparison.plan import Plan
 from kilter.comparison.result import Result
-from kilter.comparison.summary import rarest_class, summarize
+from kilter.comparison.summary import summarize
 from kilter.comparison.verdict import against_baseline, choose
-from kilter.data import audit, split
+from kilter.data import audit, rarest_class, split
 from kilter.models import average_networks, mlp
 
 EXECUTORS = ("auto", "lanes", "sequential")

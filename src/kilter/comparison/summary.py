@@ -15,7 +15,15 @@ from kilter._types import Dataset
 from kilter.comparison.judge import Decision, Outcome
 from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import BASELINE
-from kilter.comparison.verdict import Against, calibration_ratio, choose, find, verdict
+from kilter.comparison.verdict import (
+    ROPE,
+    Against,
+    calibration_ratio,
+    choose,
+    find,
+    rivals,
+    verdict,
+)
 from kilter.decide import Calibrator, Threshold
 
 CURVE_POINTS = 200
@@ -36,14 +44,16 @@ def summarize(
     outcomes = [one.outcome for one in compared]
     chosen = choose(compared)
     threshold = probability_threshold(decision, positive)
+    drawn = [one.outcome for one in (chosen, *rivals(compared)[:1])]
     return {
         "schema": 1,
         "data": _data(plan, dataset, classes, positive, warnings),
         "leaderboard": [leaderboard_row(one) for one in compared],
         "chosen": _chosen(plan, chosen, classes, calibrator, decision, threshold),
         "baseline": BASELINE,
+        "rope": ROPE,
         "verdict": verdict(plan, compared, classes[positive], threshold),
-        "curves": _curves([chosen.outcome, find(outcomes, BASELINE)], classes, positive),
+        "curves": _curves([*drawn, find(outcomes, BASELINE)], classes, positive),
         "confusion": _confusion(chosen.outcome, classes),
         "environment": _environment(seconds),
         "plan": plan.to_json(),
@@ -187,9 +197,3 @@ def _environment(seconds: float) -> dict[str, Any]:
         "backend": keras.backend.backend(),
         "seconds": seconds,
     }
-
-
-def rarest_class(labels: np.ndarray) -> int:
-    """Return the class with the fewest rows, the later one where two tie."""
-    counts = np.bincount(labels)
-    return int(len(counts) - 1 - np.argmin(counts[::-1]))

@@ -1,6 +1,6 @@
 """Data: tables are read, conformed, audited, split without a leak, and encoded."""
 
-from kilter.data.audit import audit
+from kilter.data.audit import audit, inspect, rarest_class
 from kilter.data.conform import conform
 from kilter.data.encode import Encoder
 from kilter.data.read import read
@@ -14,8 +14,10 @@ __all__ = [
     "audit",
     "audit_lines",
     "conform",
+    "inspect",
     "load",
     "number_names",
+    "rarest_class",
     "read",
     "schema_from_json",
     "schema_to_json",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,34 @@ from kilter.data.columns import MISSING, NUMERIC
 from kilter.data.leaks import leak_suspects
 from kilter.data.schema import number_names
 from kilter.data.split import most_folds
+from kilter.data.table import load
 from kilter.data.units import twins, units
 from kilter.data.warn import audit_warnings
 
 _IDENTIFIER_SHARE = 0.5
+
+
+def inspect(
+    data: Any,
+    target: str,
+    *,
+    drop: Sequence[str] = (),
+    group: str | None = None,
+    time: str | None = None,
+) -> dict[str, Any]:
+    """Audit a table before anything is trained: imbalance, traps, what can be claimed.
+
+    Use it first. It is `load` and then `audit`; the arguments are those of `load`, the
+    result that of `audit`.
+
+    Examples
+    --------
+    >>> import kilter, pyarrow
+    >>> table = pyarrow.table({"age": list(range(200)), "fraud": [0] * 190 + [1] * 10})
+    >>> kilter.inspect(table, "fraud")["imbalance_ratio"]
+    19.0
+    """
+    return audit(load(data, target, drop=tuple(drop), group=group, time=time))
 
 
 def audit(dataset: Dataset) -> dict[str, Any]:
@@ -54,7 +79,7 @@ def audit(dataset: Dataset) -> dict[str, Any]:
         "missing": _missing(dataset),
         "constant": [name for name, reason in dataset.schema.ignored if reason == "constant"],
         "identifiers": _identifiers(dataset),
-        "leaks": leak_suspects(dataset, _rarest(dataset)),
+        "leaks": leak_suspects(dataset, rarest_class(dataset.labels)),
         "claim": _claim(dataset, classes[0]),
     }
     return {**report, "warnings": audit_warnings(report)}
@@ -64,8 +89,16 @@ def _counts(dataset: Dataset) -> np.ndarray:
     return np.bincount(dataset.labels, minlength=len(dataset.schema.classes))
 
 
-def _rarest(dataset: Dataset) -> int:
-    return int(_counts(dataset).argmin())
+def rarest_class(labels: np.ndarray) -> int:
+    """Return the class with the fewest rows, the later one where two tie.
+
+    Examples
+    --------
+    >>> rarest_class(np.array([0, 0, 1, 2]))
+    2
+    """
+    counts = np.bincount(labels)
+    return int(len(counts) - 1 - counts[::-1].argmin())
 
 
 def _classes(dataset: Dataset) -> list[dict[str, Any]]:

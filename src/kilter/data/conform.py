@@ -72,9 +72,10 @@ def _refuse_absent(schema: Schema, names: list[str]) -> None:
     absent = [column.name for column in schema.columns if column.name not in names]
     if absent:
         listed = ", ".join(f"`{name}`" for name in absent)
+        others = set(names) - {column.name for column in schema.columns} - {schema.target}
         raise SchemaError(
             f"the rows must have every column that the model was trained on; {listed} is not "
-            f"there.{did_you_mean(absent[0], names)} Add it, empty where unknown."
+            f"there.{did_you_mean(absent[0], sorted(others))} Add it, empty where unknown."
         )
 
 

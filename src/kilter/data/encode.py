@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import skops.io
 from sklearn.base import TransformerMixin
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
@@ -120,6 +119,8 @@ class Encoder:
 
     def dumps(self) -> bytes:
         """Return the encoder as bytes, written without pickle."""
+        import skops.io  # here, as it imports all of scikit-learn, which takes seconds
+
         return skops.io.dumps(vars(self))
 
     @classmethod
@@ -131,6 +132,8 @@ class Encoder:
         ArtifactError
             The bytes are damaged, or hold anything but the parts of an encoder.
         """
+        import skops.io
+
         try:
             encoder = cls(**skops.io.loads(content, trusted=_TRUSTED))
         except Exception as error:  # damaged bytes fail in too many ways to list

@@ -20,6 +20,7 @@ from kilter._errors import ArgumentTypeError, DataError, SourceError, did_you_me
 
 _DELIMITERS = ",;\t|"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_SNIFFED_LINES, _LONGEST_LINE = 50, 100_000
 _LARGEST_BLOCK = 2**31 - 1  # pyarrow's own limit, in bytes
 
 
@@ -127,13 +128,21 @@ def _parse_csv(path: Path, text: list[str], threads: bool = True) -> pa.Table:
 
 
 def _delimiter(path: Path) -> str:
-    """Return the delimiter that cuts the header into the most fields; a tab in ``.tsv``."""
+    """Return a tab for ``.tsv``, else the delimiter that fits the first lines best."""
     if path.suffix.lower() == ".tsv":
         return "\t"
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        header = file.readline(1_000_000)
-    widths = {sign: len(next(csv.reader([header], delimiter=sign), [])) for sign in _DELIMITERS}
-    return max(widths, key=lambda sign: widths[sign])
+        head = [file.readline(_LONGEST_LINE) for _ in range(_SNIFFED_LINES)]
+    return max(_DELIMITERS, key=lambda sign: _fit(head, sign))
+
+
+def _fit(head: list[str], sign: str) -> tuple[bool, int]:
+    """Return whether all records have as many fields as the header, and how many that is."""
+    widths = [len(record) for record in csv.reader(head, delimiter=sign) if record]
+    width = widths[0] if widths else 0
+    # where the file goes on, the last record may be cut off within quotes
+    whole = widths[:-1] if head[-1] else widths
+    return width > 1 and set(whole) <= {width}, width
 
 
 def _encoding_error(path: Path) -> SourceError:

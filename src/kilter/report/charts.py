@@ -93,6 +93,8 @@ def axis(scale: Scale, signed: bool = False) -> Markup:
     """Draw the round values of a row scale, for the head of its column."""
     sign = "+" if signed else ""
     values = ticks(scale.lo, scale.hi, most=4)
+    if len(values) < 2:  # one label says nothing about the length of a bar
+        values = ticks(scale.lo, scale.hi, most=8)
     digits = _digits(values)
     text = '<text class="tick" text-anchor="middle" x="{}" y="12">{}</text>'
     labels = [f"{v:{sign if v else ''}.{digits}f}".replace("-", "−") for v in values]

@@ -7,6 +7,7 @@ summary is escaped, since class and column names are other people's text.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,19 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from kilter._errors import ArgumentError, OutputError
+from kilter._errors import ArgumentError, OutputError, SourceError
 from kilter.report import charts, formats
 from kilter.report.formats import bounds, is_number, number, signed
 
 SCHEMA = 1
-ROPE = 0.01  # the region of practical equivalence, in AUPRC
+MEASURES = {
+    "auprc": "AUPRC",
+    "macro_f1": "macro F1",
+    "balanced_accuracy": "balanced accuracy",
+    "mcc": "MCC",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+}
 LINE_ROLES = ("other-1", "other-2", "other-3")
 
 Summary = Mapping[str, Any]
@@ -56,15 +64,40 @@ def write(summary: Summary, path: str | Path) -> Path:
     return path
 
 
+def read_summary(folder: str | Path) -> dict[str, Any]:
+    """Read the summary of a run from its folder.
+
+    Raises
+    ------
+    SourceError
+        If the folder holds no readable ``result.json``.
+    """
+    path = Path(folder) / "result.json"
+    try:
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SourceError(
+            f"`{folder}` must be the folder of a finished run; its result.json gave: "
+            f"{error.strerror}."
+        ) from error
+    except ValueError as error:
+        raise SourceError(
+            f"`{path}` is damaged: it is not JSON. Run the comparison again."
+        ) from error
+    return summary
+
+
 def view(summary: Summary) -> dict[str, Any]:
     """Return what the template shows: the summary, and what is drawn from it."""
-    rows = summary["leaderboard"]
+    rows, chosen = summary["leaderboard"], summary["chosen"]
+    metric = chosen.get("metric") or "auprc"
     return {
         **summary,
         "rows": rows,
-        "winner": _find(rows, summary["chosen"]["remedy"]),
+        "winner": _find(rows, chosen["remedy"]),
+        "measure": MEASURES.get(metric, metric),
+        "shows_offsets": bool(chosen.get("offsets")) and not is_number(chosen.get("threshold")),
         "positive_share": _positive_share(summary["data"]),
-        "rope": ROPE,
         **_leaderboard_charts(summary),
         **_curve_charts(summary),
     }
@@ -103,12 +136,14 @@ def _leaderboard_charts(summary: Summary) -> dict[str, Any]:
     rows = summary["leaderboard"]
     base = _find(rows, summary.get("baseline")).get("auprc")
     scores = charts.row_scale(_values(rows, "auprc"), lo=0.0, hi=1.0)
-    gaps = charts.row_scale([*_values(rows, "difference"), -2 * ROPE, 2 * ROPE])
+    gaps = charts.row_scale(
+        [*_values(rows, "difference"), -2 * summary["rope"], 2 * summary["rope"]]
+    )
     return {
         "score_axis": charts.axis(scores),
         "gap_axis": charts.axis(gaps, signed=True),
         "score_charts": [_score_chart(scores, row, base) for row in rows],
-        "gap_charts": [_gap_chart(gaps, row) for row in rows],
+        "gap_charts": [_gap_chart(gaps, row, summary["rope"]) for row in rows],
     }
 
 
@@ -124,13 +159,13 @@ def _score_chart(scale: charts.Scale, row: Summary, base: float | None) -> Marku
     return charts.interval(scale, row.get("auprc"), pair, title, reference=base)
 
 
-def _gap_chart(scale: charts.Scale, row: Summary) -> Markup:
+def _gap_chart(scale: charts.Scale, row: Summary, rope: float) -> Markup:
     gap, pair = row.get("difference"), row.get("difference_ci")
     if not is_number(gap) or not pair:
         gap, pair, text = None, None, "the line that the others are compared with"
     else:
         text = f"difference {signed(gap)}, {bounds(pair, sign=True) or 'no interval'}"
-    return charts.interval(scale, gap, pair, f"{row['remedy']}: {text}", reference=0.0, band=ROPE)
+    return charts.interval(scale, gap, pair, f"{row['remedy']}: {text}", reference=0.0, band=rope)
 
 
 def _curve_charts(summary: Summary) -> dict[str, Any]:

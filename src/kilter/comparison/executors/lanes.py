@@ -31,6 +31,7 @@ from kilter.losses import cross_entropy
 from kilter.sampling import draw_rows, mix
 
 Tree = Any
+to_numpy = keras.ops.convert_to_numpy
 LANES_ON_ACCELERATOR = 256
 
 
@@ -247,9 +248,9 @@ class Program:
 
     def _initial(self, fold: int, seed: int, remedies: int) -> State:
         network = self.task.network(fold, seed)
-        other, seeds = self._part([np.array(v) for v in network.non_trainable_variables])
-        trainable = [np.array(v) for v in network.trainable_variables]
-        optimizer = [np.array(v) for v in self.optimizer.variables]
+        other, seeds = self._part([to_numpy(v) for v in network.non_trainable_variables])
+        trainable = [to_numpy(v) for v in network.trainable_variables]
+        optimizer = [to_numpy(v) for v in self.optimizer.variables]
         lane = (np.float32(-1), np.int32(0), np.bool_(False))
         state = State(trainable, other, seeds, optimizer, (trainable, other), *lane)
         each = jax.tree.map(lambda a: np.broadcast_to(a, (remedies, *np.shape(a))), state)

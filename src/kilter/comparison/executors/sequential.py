@@ -30,19 +30,16 @@ class Sequential(Executor):
 def _train(task: Task, lane: Lane) -> Trained | None:
     begin = time.perf_counter()
     fold = task.folds[lane.fold]
-    draw, loss = lane.training
+    _, loss = lane.training
     numbers = loss.numbers(fold.layout.counts)
     model = task.network(lane.fold, lane.seed)
     keras_loss = CrossEntropy(**{**numbers._asdict(), "gamma": float(numbers.gamma)})
     model.compile(optimizer=task.optimizer(), loss=keras_loss)
-    quotas = draw.quotas(fold.layout.counts, task.steps, task.batch_size)
-    base = task.base_draws(lane.fold, lane.seed)
     score, best_epoch, best = -1.0, 0, model.get_weights()
     for epoch in range(task.plan.epochs):
         if task.stop.is_set():
             return None
-        drawn = draw_epoch(quotas, fold.layout, base, epoch, task.batch_size)
-        x, y = _rows(fold, *drawn)
+        x, y = epoch_rows(task, lane, epoch)
         # One epoch a call, in the order drawn: no callback has to count epochs.
         model.fit(x, y, batch_size=task.batch_size, shuffle=False, verbose=0)
         now = _validate(task, fold, _predict(model, fold.validation_x))
@@ -56,13 +53,13 @@ def _train(task: Task, lane: Lane) -> Trained | None:
     return Trained(lane, score, best_epoch, validation, test, best, seconds)
 
 
-def _rows(
-    fold: EncodedFold,
-    rows: np.ndarray,
-    labels: np.ndarray,
-    tickets: np.ndarray,
-    shares: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the encoded rows and labels that a lane sees in an epoch, in order."""
+    fold = task.folds[lane.fold]
+    draw, _ = lane.training
+    quotas = draw.quotas(fold.layout.counts, task.steps, task.batch_size)
+    base = task.base_draws(lane.fold, lane.seed)
+    rows, labels, tickets, shares = draw_epoch(quotas, fold.layout, base, epoch, task.batch_size)
     if not len(fold.neighbors):
         return fold.x[rows], labels
     partners = fold.neighbors[rows, tickets % fold.neighbors.shape[1]]

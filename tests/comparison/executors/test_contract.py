@@ -1,0 +1,46 @@
+"""Lanes on JAX and one `fit` after another on this backend are the same experiment."""
+
+import keras
+import numpy as np
+import pytest
+
+from kilter.comparison.executors.sequential import Sequential
+from kilter.comparison.run import lanes_of
+
+pytestmark = pytest.mark.backend
+
+# Draws are equal to the bit, arithmetic is not: float32 sums in another order differ by
+# 1e-7, which Adam's division by a small root can enlarge to a share of one step, 2e-3. Over
+# the 40 steps here that stays below 1e-2 in a logit. A score moves only where two rows that
+# are closer than that change places: by less than 1 / 10 positives in the worst case of one
+# swap, a tenth of that in practice.
+LOGITS = 1e-2
+SCORES = 1e-2
+
+
+def test_sequential_agrees_with_lanes_on_every_remedy(reference, started_task, in_order):
+    _, arrays = reference
+    task = started_task()
+    trained = in_order(Sequential().train(task, lanes_of(task.plan)))
+    assert len(trained) == 9 * 2
+    same_epoch = 0
+    for number, one in enumerate(trained):
+        assert one.score == pytest.approx(arrays[f"{number}_score"], abs=SCORES), one.lane
+        if one.epoch == arrays[f"{number}_epoch"]:
+            same_epoch += 1
+            np.testing.assert_allclose(one.validation, arrays[f"{number}_validation"], atol=LOGITS)
+            np.testing.assert_allclose(one.test, arrays[f"{number}_test"], atol=LOGITS)
+    # Two epochs may tie within rounding; it must stay the exception.
+    assert same_epoch >= 0.9 * len(trained)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="dropout masks are JAX's own")
+def test_dropout_masks_are_the_same_too(task_of, in_order):
+    from kilter.comparison.executors.lanes import Lanes
+
+    task = task_of(2, dropout=0.3, remedies=["smote", "focal"])
+    lanes = in_order(Lanes().train(task, lanes_of(task.plan)))
+    alone = in_order(Sequential().train(task, lanes_of(task.plan)))
+    for one, other in zip(lanes, alone, strict=True):
+        assert one.epoch == other.epoch
+        np.testing.assert_allclose(one.validation, other.validation, atol=LOGITS)
