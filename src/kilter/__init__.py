@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from kilter.data import inspect
     from kilter.weights import class_weights
 
-# Keras falls back to TensorFlow; where that is missing, another installed backend will do.
-_backend.prefer("tensorflow", "jax", "torch")
+_backend.mend_default()
 
 _HOMES = {
     "ArgumentError": "_errors",

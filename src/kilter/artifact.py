@@ -27,7 +27,7 @@ import pyarrow.parquet
 
 from kilter._errors import ArgumentError, ArtifactError, OutputError, SourceError
 from kilter._types import Features, Schema
-from kilter.data import Encoder, conform, schema_from_json, schema_to_json
+from kilter.data import Encoder, conform, number_names, schema_from_json, schema_to_json
 from kilter.decide import Calibrator, Costs, Threshold
 
 FORMAT = "kilter-model"
@@ -101,6 +101,8 @@ class Model:
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """Turn calibrated probabilities (rows, classes) into labels (rows,)."""
+        if not len(probabilities):
+            return self.classes_[:0]
         return self.classes_[self.decision.apply(probabilities)]
 
     def predict_table(self, data: Any) -> pa.Table:
@@ -179,12 +181,13 @@ def load(path: str | Path) -> Model:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, EOFError, zlib.error, ValueError) as error:
+    # Changed flags make zipfile ask for a password or an unknown method: a RuntimeError.
+    except (zipfile.BadZipFile, EOFError, zlib.error, OSError, RuntimeError, ValueError) as error:
         raise _damaged(path, "it is cut off or not a kilter model") from error
     manifest = _checked_manifest(members, path)
     try:
         return _assemble(manifest, members)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except Exception as error:  # Keras and skops refuse parts in too many ways to list
         raise _damaged(path, "its manifest does not fit its parts") from error
 
 
@@ -252,7 +255,7 @@ def _assemble(manifest: dict[str, Any], members: dict[str, bytes]) -> Model:
     kinds: dict[str, type[Costs] | type[Threshold]] = {"costs": Costs, "threshold": Threshold}
     kind = kinds[decision.pop("kind")]
     names = sorted((n for n in members if n.startswith("encoders/")), key=_encoder_number)
-    return Model(
+    model = Model(
         schema_from_json(manifest["schema"]),
         tuple(Encoder.loads(members[name]) for name in names),
         _network(members[NETWORK]),
@@ -260,6 +263,21 @@ def _assemble(manifest: dict[str, Any], members: dict[str, bytes]) -> Model:
         kind.from_json(decision),
         manifest["about"],
     )
+    _require_fit(model)
+    return model
+
+
+def _require_fit(model: Model) -> None:
+    """Raise unless the parts have as many classes, folds and columns as each other."""
+    n_classes = len(model.schema.classes)
+    model.decide(model.calibrator.apply(np.eye(n_classes)))
+    outputs, folds = model.network.output_shape[1:], len(model.network.inputs)
+    if outputs != (n_classes,) or len(model.encoders) != folds:
+        raise ValueError(f"{n_classes} classes, {len(model.encoders)} encoders, {folds} inputs")
+    numbers = len(number_names(model.schema))
+    codes = sum(column.kind in ("boolean", "category") for column in model.schema.columns)
+    if any((encoder.numbers, encoder.codes) != (numbers, codes) for encoder in model.encoders):
+        raise ValueError("the encoders take other columns than the schema has")
 
 
 def _encoder_number(name: str) -> int:

@@ -171,7 +171,6 @@ def _prepare_keras() -> None:
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    _backend.prefer("jax", "tensorflow", "torch")
     _backend.require()
 
 
@@ -241,6 +240,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 def main() -> None:
     """Run the command line; errors become one sentence and an exit code."""
+    _backend.prefer("jax", "tensorflow", "torch")
     try:
         app()
     except KilterError as error:

@@ -113,4 +113,6 @@ def _library(data: Any) -> str:
     """Return the name of the dataframe library that the data came in; pandas for a file."""
     if isinstance(data, str | PathLike):
         return "pandas"
-    return nw.from_native(data).implementation.value
+    library = nw.from_native(data).implementation
+    # A lazy engine, such as DuckDB, computes but holds no frame of its own.
+    return library.value if library.is_pandas_like() or library.is_polars() else "pyarrow"

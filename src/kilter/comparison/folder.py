@@ -36,14 +36,14 @@ class RunFolder:
 
     def __init__(self, path: str | Path, resume: bool = False) -> None:
         self.path = Path(path)
+        if not self.path.name:
+            raise ArgumentError(f"`out` must name a folder; got `{self.path}`.")
         self.resume = resume
         self.partial = self.path.with_name(f".{self.path.name}.partial")
         self.lanes = self.partial / "lanes"
         self._check()
 
     def _check(self) -> None:
-        if not self.path.name:
-            raise ArgumentError(f"`out` must name a folder; got `{self.path}`.")
         if self.path.exists() and not self.path.is_dir():
             raise OutputError(f"`out` must be a folder; `{self.path}` is a file.")
         there = {entry.name for entry in self._entries()}
@@ -70,14 +70,15 @@ class RunFolder:
             self.lanes.mkdir(parents=True)
             (self.partial / "fingerprint").write_text(mark)
         except OSError as error:
-            shutil.rmtree(self.partial, ignore_errors=True)
+            if not self.resume:  # else there may be trainings in it
+                shutil.rmtree(self.partial, ignore_errors=True)
             raise OutputError(
                 f"`out` cannot be written: {self.path}: {error.strerror}. Choose another folder."
             ) from error
 
     def _mark(self) -> str | None:
         path = self.partial / "fingerprint"
-        return path.read_text() if path.exists() else None
+        return path.read_text(errors="replace") if path.exists() else None
 
     def _require_same(self, mark: str) -> None:
         if self._mark() != mark:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +79,14 @@ class Plan:
             _check_count(name, getattr(self, name), 2 if name == "folds" else 1)
         if self.batch_size is not None:
             _check_count("batch_size", self.batch_size, 1)
-        if self.metric not in METRICS:
+        if not isinstance(self.hidden, Sequence) or isinstance(self.hidden, str):
+            raise ArgumentTypeError(
+                f"`hidden` must be whole numbers in a row; got {self.hidden!r}."
+            )
+        for units in self.hidden:
+            _check_count("hidden", units, 1)
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        if str(self.metric) not in METRICS:
             raise ArgumentError(
                 f"`metric` must be one of {', '.join(METRICS)}; got `{self.metric}`."
                 + did_you_mean(str(self.metric), METRICS)
@@ -100,6 +108,8 @@ class Plan:
         >>> [remedy.name for remedy in Plan.make(["focal"], folds=3).remedies]
         ['none+threshold', 'focal']
         """
+        if isinstance(remedies, Remedy):
+            remedies = [remedies]
         if isinstance(remedies, str):
             remedies = [name.strip() for name in remedies.split(",") if name.strip()]
         known = [field.name for field in dataclasses.fields(cls)]

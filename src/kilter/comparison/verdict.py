@@ -140,8 +140,7 @@ def _harm(compared: Sequence[Against]) -> list[str]:
     harmful = [one.outcome.remedy.name for one in compared if one.worse >= SURE]
     if not harmful:
         return []
-    verb = "does" if len(harmful) == 1 else "do"
-    return [f"{_list(harmful)} {verb} harm here, by more than {ROPE}."]
+    return [f"Worse by more than {ROPE}, almost surely: {_list(harmful)}."]
 
 
 def _probabilities(compared: Sequence[Against], rarest: str) -> list[str]:

@@ -105,7 +105,7 @@ class CrossEntropy(keras.losses.Loss):
         **kwargs: Any,
     ) -> None:
         super().__init__(reduction=reduction, name=name, **kwargs)
-        if gamma < 0:
+        if not gamma >= 0:
             raise ArgumentError(f"`gamma` must be at least 0; got {gamma}. The paper uses 2.")
         self.weights = None if weights is None else np.asarray(weights, "float32")
         self.margins = None if margins is None else np.asarray(margins, "float32")
@@ -115,6 +115,7 @@ class CrossEntropy(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss of every row."""
         n_classes = y_pred.shape[-1]
+        self._check_shapes(y_true.shape, n_classes)
         weights = np.ones(n_classes) if self.weights is None else self.weights
         margins = np.zeros(n_classes) if self.margins is None else self.margins
         scale = np.ones(n_classes) if self.scale is None else self.scale
@@ -128,6 +129,25 @@ class CrossEntropy(keras.losses.Loss):
             scale=ops.convert_to_tensor(scale, dtype=y_pred.dtype),
             gamma=self.gamma,
         )
+
+    def _check_shapes(self, targets: tuple[int | None, ...], n_classes: int) -> None:
+        """Raise where a broadcast would give a number that means nothing."""
+        if n_classes < 2:
+            raise ArgumentError(
+                "`y_pred` must have one logit a class; got one column. End the network in "
+                "`Dense(2)` for two classes."
+            )
+        if len(targets) > 1 and targets[-1] not in (1, None):
+            raise ArgumentError(
+                f"`y_true` must be integer labels of shape (rows,); got {targets[-1]} columns. "
+                "From one-hot rows take `y.argmax(axis=1)`."
+            )
+        for name in ("weights", "scale"):
+            value = getattr(self, name)
+            if value is not None and value.shape != (n_classes,):
+                raise ArgumentError(
+                    f"`{name}` must have one value a class, {n_classes}; got {value.size}."
+                )
 
     def get_config(self) -> dict[str, Any]:
         """Return everything that makes the loss again."""

@@ -11,15 +11,15 @@ from rich.text import Text
 
 
 def leaderboard(summary: dict[str, Any]) -> Table:
-    """Lay the leaderboard out; the chosen remedy is marked.
+    """Lay the leaderboard out within 80 columns; the chosen remedy is marked.
 
-    ``interval`` is the 95% interval of the average precision, ``too high by`` the
-    calibration ratio: mean predicted over observed rate of the rarest class.
+    ``95% interval`` is that of the average precision, ``pred/real`` the calibration ratio:
+    mean predicted over observed rate of the rarest class.
     """
     table = Table(header_style="bold", box=None, pad_edge=False)
-    table.add_column("remedy")
-    for name in ("AUPRC", "interval", "macro F1", "bal. acc.", "MCC", "too high by", "p(better)"):
-        table.add_column(name, justify="right")
+    table.add_column("remedy", no_wrap=True)
+    for name in ("AUPRC", "95% interval", "macro F1", "MCC", "pred/real", "p(better)"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in summary["leaderboard"]:
         chosen = row["remedy"] == summary["chosen"]["remedy"]
         table.add_row(*_cells(row, chosen), style="bold green" if chosen else None)
@@ -32,8 +32,8 @@ def _cells(row: dict[str, Any], chosen: bool) -> list[str]:
         f"{'→' if chosen else ' '} {row['remedy']}",
         f"{row['auprc']:.3f}",
         f"{low:.2f}–{high:.2f}",
-        *(f"{row[name]:.3f}" for name in ("macro_f1", "balanced_accuracy", "mcc")),
-        f"{row['calibration_ratio']:.2f}×",
+        *(f"{row[name]:.3f}" for name in ("macro_f1", "mcc")),
+        f"{row['calibration_ratio']:.2f}",
         "baseline" if row["p_better"] is None else f"{row['p_better']:.0%}",
     ]
 

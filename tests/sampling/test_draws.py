@@ -1,0 +1,237 @@
+"""Draws: quotas are exact, rows come equally often, numpy and JAX agree to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from kilter.sampling import (
+    TICKETS,
+    BaseDraws,
+    Layout,
+    Quotas,
+    apportion,
+    draw_epoch,
+    draw_rows,
+    mix,
+)
+
+COUNTS = np.array([180, 15, 5])
+LABELS = np.repeat([0, 1, 2], COUNTS)
+BATCH = 20
+
+
+def quotas(slots, pool=None, mixed=(0, 0, 0), per_batch=0) -> Quotas:
+    fields = (slots, COUNTS if pool is None else pool, mixed)
+    return Quotas(*(np.array(field, np.int32) for field in fields), np.int32(per_batch))
+
+
+NATURAL = quotas(COUNTS)
+BALANCED = quotas([67, 67, 66])
+PER_BATCH = quotas([7, 7, 6], per_batch=1)
+UNDER = quotas([67, 67, 66], pool=[5, 5, 5])
+SMOTE = quotas([67, 67, 66], mixed=np.round((1 - COUNTS / 180) * TICKETS))
+EVERY = {"natural": NATURAL, "balanced": BALANCED, "batch": PER_BATCH, "under": UNDER, "mix": SMOTE}
+
+
+@pytest.fixture
+def layout() -> Layout:
+    return Layout.of(LABELS, 3)
+
+
+@pytest.fixture
+def drawn(layout: Layout) -> Callable:
+    """Return a function from quotas and epoch to what an epoch draws."""
+    base = BaseDraws(layout, len(LABELS), key=(0, 1, 2))
+    return lambda numbers, epoch=0: draw_epoch(numbers, layout, base, epoch, BATCH)
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=50))
+def test_a_layout_sorts_by_class_and_keeps_the_order_within(labels: list[int]) -> None:
+    found = Layout.of(np.array(labels), 5)
+    assert found.order.tolist() == sorted(range(len(labels)), key=lambda row: labels[row])
+    assert found.counts.tolist() == [labels.count(k) for k in range(5)]
+    assert found.starts.tolist() == [sum(label < k for label in labels) for k in range(5)]
+
+
+@given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=12), st.integers(1, 5000))
+def test_apportion_shares_out_the_total_and_forgets_no_class(
+    shares: list[float], total: int
+) -> None:
+    assume(total >= len(shares))
+    slots = apportion(np.array(shares), total)
+    assert slots.sum() == total
+    assert slots.min() >= 1
+
+
+@given(st.lists(st.integers(1, 1000), min_size=2, max_size=8), st.integers(8, 5000))
+def test_apportion_is_within_one_of_the_exact_share(counts: list[int], total: int) -> None:
+    exact = np.array(counts) / sum(counts) * total
+    assume(exact.min() >= 1)
+    assert np.abs(apportion(np.array(counts, float), total) - exact).max() < 1
+
+
+def test_apportion_by_the_largest_remainder() -> None:
+    # Hamilton's method by hand: 4.7, 3.3 and 2.0 of 10 are 5, 3 and 2
+    assert apportion(np.array([0.47, 0.33, 0.2]), 10).tolist() == [5, 3, 2]
+    assert apportion(np.array([1.0, 1.0, 1.0]), 10).tolist() == [4, 3, 3]
+    assert apportion(np.array([1e9, 1.0, 1.0]), 3).tolist() == [1, 1, 1]
+
+
+def test_a_natural_draw_is_the_usual_shuffled_epoch(drawn: Callable) -> None:
+    for epoch in range(3):
+        rows, labels, _, shares = drawn(NATURAL, epoch)
+        assert sorted(rows.tolist()) == list(range(len(LABELS)))
+        np.testing.assert_array_equal(labels, LABELS[rows])
+        assert not shares.any()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_label_is_that_of_the_row(drawn: Callable, name: str) -> None:
+    rows, labels, _, _ = drawn(EVERY[name], 3)
+    np.testing.assert_array_equal(labels, LABELS[rows])
+
+
+@pytest.mark.parametrize("name", ["natural", "balanced", "under", "mix"])
+def test_quotas_are_exact_in_every_epoch(drawn: Callable, name: str) -> None:
+    for epoch in range(3):
+        _, labels, _, _ = drawn(EVERY[name], epoch)
+        assert np.bincount(labels).tolist() == EVERY[name].slots.tolist()
+
+
+def test_quotas_a_batch_are_exact_in_every_batch(drawn: Callable) -> None:
+    for epoch in range(3):
+        _, labels, _, _ = drawn(PER_BATCH, epoch)
+        batches = labels.reshape(-1, BATCH)
+        assert [np.bincount(batch).tolist() for batch in batches] == [[7, 7, 6]] * 10
+
+
+def test_quotas_an_epoch_are_spread_over_its_batches(drawn: Callable) -> None:
+    _, labels, _, _ = drawn(BALANCED)
+    share = (labels.reshape(-1, BATCH) == 0).mean(axis=1)
+    assert 0 < share.std() < 0.2  # random, and no batch holds one class alone
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_rows_of_a_class_come_equally_often(drawn: Callable, name: str) -> None:
+    numbers, times = EVERY[name], np.zeros(len(LABELS), int)
+    for epoch in range(7):
+        rows, *_ = drawn(numbers, epoch)
+        times += np.bincount(rows, minlength=len(LABELS))
+        for label in range(3):
+            drawn_ones = np.sort(times[label == LABELS])[-int(numbers.pool[label]) :]
+            assert drawn_ones.max() - drawn_ones.min() <= 1
+
+
+def test_undersampling_sees_its_pool_only(drawn: Callable) -> None:
+    seen = np.unique(np.concatenate([drawn(UNDER, epoch)[0] for epoch in range(20)]))
+    assert np.bincount(LABELS[seen]).tolist() == [5, 5, 5]
+
+
+def test_other_keys_see_another_pool(layout: Layout) -> None:
+    pools = set()
+    for seed in range(5):
+        base = BaseDraws(layout, 200, key=(0, 0, seed))
+        pools.add(tuple(np.unique(draw_epoch(UNDER, layout, base, 0, BATCH)[0]).tolist()))
+    assert len(pools) == 5
+
+
+def test_the_share_of_mixtures_is_what_a_class_lacks(layout: Layout) -> None:
+    draws = 60_000
+    numbers = SMOTE._replace(slots=np.full(3, draws // 3, np.int32))
+    base = BaseDraws(layout, draws, key=(4,))
+    _, labels, _, shares = draw_epoch(numbers, layout, base, 0, BATCH)
+    for label, count in enumerate(COUNTS):
+        expected = 1 - count / COUNTS.max()
+        # five standard errors of a share of 20,000 draws
+        found = (shares[labels == label] > 0).mean()
+        assert found == pytest.approx(expected, abs=5 * 0.5 / np.sqrt(draws / 3))
+    assert not shares[labels == 0].any()
+    mixed = shares[shares > 0]
+    assert mixed.max() < 1
+    assert mixed.mean() == pytest.approx(0.5, abs=0.01)  # uniform, as in the SMOTE paper
+    assert mixed.std() == pytest.approx(12**-0.5, abs=0.01)
+
+
+def test_tickets_choose_partners_evenly(layout: Layout) -> None:
+    _, tickets, _ = BaseDraws(layout, 50_000, key=(1,)).epoch(0)
+    assert 0 <= tickets.min() <= tickets.max() < TICKETS
+    assert np.abs(np.bincount(tickets % 5) / 50_000 - 0.2).max() < 0.01
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_numpy_and_jax_draw_the_same(layout: Layout, name: str) -> None:
+    jnp = pytest.importorskip("jax.numpy")
+    base = BaseDraws(layout, 200, key=(0, 1))
+    starts = layout.starts.astype(np.int32)
+    for epoch in range(3):
+        given_ = (starts, base.circle, np.int32(epoch), base.epoch(epoch), BATCH)
+        ours = draw_rows(np, EVERY[name], *given_)
+        on_device = tuple(map(jnp.asarray, EVERY[name]))
+        theirs = draw_rows(jnp, Quotas(*on_device), *map_tree(jnp.asarray, given_))
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, np.asarray(other))
+
+
+def map_tree(function, arguments):
+    starts, circle, epoch, base, batch = arguments
+    return function(starts), function(circle), epoch, tuple(map(function, base)), batch
+
+
+def test_a_key_gives_the_same_draws_every_time(layout: Layout) -> None:
+    one, two = (BaseDraws(layout, 200, key=(3, 1, 2)) for _ in range(2))
+    np.testing.assert_array_equal(one.circle, two.circle)
+    two.epoch(5)  # what was drawn before does not matter
+    for first, second in zip(one.epoch(1), two.epoch(1), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("key", [(3, 1, 3), (3, 2, 2), (4, 1, 2)])
+def test_other_keys_and_epochs_draw_otherwise(layout: Layout, key: tuple[int, ...]) -> None:
+    one, other = BaseDraws(layout, 200, key=(3, 1, 2)), BaseDraws(layout, 200, key=key)
+    assert (one.circle != other.circle).any()
+    assert (one.epoch(0)[0] != other.epoch(0)[0]).any()
+    assert all((a != b).any() for a, b in zip(one.epoch(0), one.epoch(1), strict=True))
+
+
+def test_the_circle_stays_within_each_class(layout: Layout) -> None:
+    circle = BaseDraws(layout, 200, key=(0,)).circle
+    np.testing.assert_array_equal(LABELS[circle], LABELS)
+    assert sorted(circle.tolist()) == list(range(200))
+
+
+finite = st.floats(-1e6, 1e6, width=32)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(finite, finite, st.booleans()), min_size=1, max_size=6),
+    st.floats(0, 1, width=32),
+)
+def test_a_mixture_lies_between_the_two(columns: list, share: float) -> None:
+    row, partner, blendable = (np.array(part) for part in zip(*columns, strict=True))
+    row, partner = row.astype(np.float32), partner.astype(np.float32)
+    found = mix(np, row, partner, np.float32(share), blendable)
+    slack = 1e-6 * (np.abs(row) + np.abs(partner)) + 1e-6
+    assert (found >= np.minimum(row, partner) - slack).all()
+    assert (found <= np.maximum(row, partner) + slack).all()
+    expected = (1 - share) * row.astype(float) + share * partner.astype(float)
+    assert np.abs(found - expected)[blendable].max(initial=0) <= slack.max()
+
+
+def test_a_column_that_does_not_blend_comes_whole_from_the_nearer() -> None:
+    row, partner = np.array([[0.0, 1.0, 0.0]] * 2), np.array([[1.0, 0.0, 10.0]] * 2)
+    blendable = np.array([False, False, True])
+    found = mix(np, row, partner, np.array([0.25, 0.75]), blendable)
+    assert found.tolist() == [[0.0, 1.0, 2.5], [1.0, 0.0, 7.5]]
+
+
+def test_a_share_of_nothing_leaves_the_row_as_it_is() -> None:
+    row = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    found = mix(np, row, row[::-1], np.zeros(5, np.float32), np.array([True, True, False]))
+    np.testing.assert_array_equal(found, row)
+    assert found.dtype == np.float32
