@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip -qq --disable-pip-version-check
-EXTRAS := dev,jax,tensorflow,torch
+EXTRAS := dev,jax,ray,tensorflow,torch
 PYTEST_ARGS ?=
 
 # Stamp files remember what is installed, so that nothing is installed twice.

@@ -59,6 +59,30 @@ def test_the_users_own_file_wins(untouched: pytest.MonkeyPatch, tmp_path: Path) 
     assert "KERAS_BACKEND" not in os.environ
 
 
+@pytest.mark.parametrize(
+    "content", ['{"backend": "tensorflow"}', '{"floatx": "float32"}', "not json", ""]
+)
+def test_the_file_that_keras_writes_itself_is_no_choice(
+    untouched: pytest.MonkeyPatch, tmp_path: Path, content: str
+) -> None:
+    install(untouched, "jax")
+    (tmp_path / "keras.json").write_text(content)
+    _backend.prefer("jax")
+    assert os.environ["KERAS_BACKEND"] == "jax"
+
+
+@pytest.mark.parametrize(
+    ("installed", "chosen"),
+    [(("tensorflow", "jax"), None), (("jax", "torch"), "jax"), (("torch",), "torch"), ((), None)],
+)
+def test_what_keras_falls_back_to_is_mended_where_it_is_missing(
+    untouched: pytest.MonkeyPatch, installed: Iterable[str], chosen: str | None
+) -> None:
+    install(untouched, *installed)
+    _backend.mend_default()
+    assert os.environ.get("KERAS_BACKEND") == chosen
+
+
 def test_an_import_of_keras_wins(untouched: pytest.MonkeyPatch) -> None:
     install(untouched, "jax")
     untouched.setitem(sys.modules, "keras", keras)

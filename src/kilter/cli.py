@@ -94,7 +94,7 @@ def compare(
     min_recall: Annotated[
         float | None, typer.Option(help="Keep this recall of the rarest class.")
     ] = None,
-    executor: Annotated[str, typer.Option(help="auto, lanes or sequential.")] = "auto",
+    executor: Annotated[str, typer.Option(help="auto, lanes, sequential or ray.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
     json: Json = False,
 ) -> None:

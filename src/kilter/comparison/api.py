@@ -67,7 +67,7 @@ def compare(
         expected cost.
     min_recall : float, optional
         Put the threshold as high as this recall of the rarest class allows.
-    executor : {"auto", "lanes", "sequential"}
+    executor : {"auto", "lanes", "sequential", "ray"}
         How to train; see `kilter.comparison.run`.
     out : path, optional
         Folder for the result's files.

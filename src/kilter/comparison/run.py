@@ -25,7 +25,7 @@ from kilter.comparison.verdict import against_baseline, choose
 from kilter.data import audit, rarest_class, split
 from kilter.models import average_networks, mlp
 
-EXECUTORS = ("auto", "lanes", "sequential")
+EXECUTORS = ("auto", "lanes", "sequential", "ray")
 
 
 class Progress(NamedTuple):
@@ -58,9 +58,10 @@ def run(
         What to train.
     dataset : Dataset
         From `kilter.data.load`.
-    executor : {"auto", "lanes", "sequential"}
-        How to train: all lanes in one compiled program (JAX), or one by one through
-        ``fit``. ``auto`` takes lanes where the backend is JAX.
+    executor : {"auto", "lanes", "sequential", "ray"}
+        How to train: all lanes in one compiled program (JAX), one by one through ``fit``,
+        or the same in the workers of a Ray cluster. ``auto`` takes lanes where the backend
+        is JAX, else one by one.
     folder : RunFolder, optional
         Keeps finished trainings, and the result's files at the end.
     observe : callable, optional
@@ -113,6 +114,10 @@ def find_executor(name: str) -> Executor:
         from kilter.comparison.executors.lanes import Lanes
 
         return Lanes()
+    if name == "ray":
+        from kilter.comparison.executors.ray import Ray
+
+        return Ray()
     from kilter.comparison.executors.sequential import Sequential
 
     return Sequential()

@@ -154,7 +154,10 @@ def _curve(outcome: Outcome, name: str, positive: int) -> dict[str, Any]:
     truth = outcome.labels == positive
     raw = outcome.probabilities()[:, positive]
     precision, recall, _ = precision_recall_curve(truth, raw)
-    at = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).round().astype(int))
+    # Evenly in recall: evenly in thresholds, nearly all points would lie among the negatives.
+    # Of equal recalls the last has the highest threshold: the one that average precision takes.
+    levels = np.linspace(0, 1, CURVE_POINTS)
+    at = np.unique(np.searchsorted(-recall, -levels, side="right") - 1)
     return {
         "class": name,
         "precision_recall": {"recall": recall[at].tolist(), "precision": precision[at].tolist()},

@@ -128,8 +128,7 @@ def _nothing_helps(plan: Plan, compared: Sequence[Against], threshold: float | N
     best = others[0]
     return [
         first,
-        f"The best of the others, {best.outcome.remedy.name}, "
-        f"{'gains' if best.difference > 0 else 'loses'} {abs(best.difference):.3f} in "
+        f"The best of the others, {best.outcome.remedy.name}, {_change(best.difference)} in "
         f"{WORDS[plan.metric]} (95% interval {_interval(best)}); the probability that it is "
         f"better by more than {ROPE} is {percent(best.p_better)}, and kilter asks for "
         f"{percent(SURE)}.",
@@ -166,6 +165,12 @@ def percent(probability: float) -> str:
     if probability > 0.99:
         return "over 99%"
     return "under 1%" if probability < 0.01 else f"{probability:.0%}"
+
+
+def _change(difference: float) -> str:
+    if abs(difference) < 0.0005:
+        return "comes out level"
+    return f"{'gains' if difference > 0 else 'loses'} {abs(difference):.3f}"
 
 
 def _interval(one: Against) -> str:

@@ -91,8 +91,11 @@ def view(summary: Summary) -> dict[str, Any]:
     """Return what the template shows: the summary, and what is drawn from it."""
     rows, chosen = summary["leaderboard"], summary["chosen"]
     metric = chosen.get("metric") or "auprc"
+    headline, _, details = summary["verdict"].partition(". ")
     return {
         **summary,
+        "headline": f"{headline.removesuffix('.')}.",
+        "details": details,
         "rows": rows,
         "winner": _find(rows, chosen["remedy"]),
         "measure": MEASURES.get(metric, metric),

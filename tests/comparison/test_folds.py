@@ -1,0 +1,94 @@
+"""Encoded folds: sorted by class, of one width, and fitted on training rows alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from kilter._types import Features, Part
+from kilter.comparison.folds import encode
+from kilter.comparison.plan import Plan
+from kilter.data import Encoder, load, split
+from kilter.sampling import class_neighbors
+
+SMOTE, PLAIN = (Plan.make(name, folds=3, neighbors=4) for name in ("smote", "focal"))
+
+
+@pytest.fixture
+def dataset(table_of):
+    return load(table_of(3), "target")
+
+
+@pytest.fixture
+def splits(dataset):
+    return split(dataset, 3)
+
+
+def test_training_rows_are_sorted_by_class(dataset, splits) -> None:
+    for part, fold in zip(splits, encode(splits, dataset.schema, PLAIN).folds, strict=True):
+        order = np.argsort(part.train.labels, kind="stable")
+        np.testing.assert_array_equal(fold.labels, part.train.labels[order])
+        encoder = Encoder.fit(part.train, dataset.schema)
+        width = encoder.width
+        expected = encoder.transform(part.train.features)[order]
+        np.testing.assert_array_equal(fold.x[:, :width], expected)
+        assert fold.x.dtype == np.float32
+
+
+def test_validation_and_test_rows_keep_their_order(dataset, splits) -> None:
+    encoded = encode(splits, dataset.schema, PLAIN)
+    for part, fold, encoder in zip(splits, encoded.folds, encoded.encoders, strict=True):
+        width = encoder.width
+        validation = encoder.transform(part.validation.features)
+        np.testing.assert_array_equal(fold.validation_x[:, :width], validation)
+        np.testing.assert_array_equal(fold.validation_labels, part.validation.labels)
+        np.testing.assert_array_equal(fold.test_x[:, :width], encoder.transform(part.test.features))
+
+
+def garble(part: Part) -> Part:
+    """Return the part with features that have nothing to do with its own."""
+    numbers = np.full_like(part.features.numbers, 1e6)
+    return replace(part, features=Features(numbers, np.full_like(part.features.codes, -2)))
+
+
+def test_rows_to_validate_and_test_on_do_not_leak_into_training(dataset, splits) -> None:
+    dirty = tuple(
+        replace(one, validation=garble(one.validation), test=garble(one.test)) for one in splits
+    )
+    clean, other = (encode(some, dataset.schema, SMOTE).folds for some in (splits, dirty))
+    for fold, again in zip(clean, other, strict=True):
+        np.testing.assert_array_equal(fold.x, again.x)
+        np.testing.assert_array_equal(fold.neighbors, again.neighbors)
+        assert (fold.test_x != again.test_x).any()
+
+
+def test_neighbours_are_there_when_a_remedy_mixes(dataset, splits) -> None:
+    for fold in encode(splits, dataset.schema, SMOTE).folds:
+        np.testing.assert_array_equal(fold.neighbors, class_neighbors(fold.x, fold.labels, 4))
+    assert not any(len(fold.neighbors) for fold in encode(splits, dataset.schema, PLAIN).folds)
+
+
+def test_folds_that_encode_to_different_widths_are_padded_with_zeros() -> None:
+    # the value of one row only: the folds that train on it have a column more
+    rows = 60
+    city = np.array(["Rome"] * 30 + ["Oslo"] * 29 + ["Lima"])
+    columns = {"x": np.arange(rows) / 7, "city": city, "target": np.arange(rows) % 2}
+    dataset = load(pa.table(columns), "target")
+    encoded = encode(split(dataset, 3), dataset.schema, PLAIN)
+    widths = [encoder.width for encoder in encoded.encoders]
+    assert len(set(widths)) == 2
+    for fold, width in zip(encoded.folds, widths, strict=True):
+        for x in (fold.x, fold.validation_x, fold.test_x):
+            assert x.shape[1] == max(widths)
+            assert not x[:, width:].any()
+        assert fold.blendable.tolist() == [True] + [False] * (max(widths) - 1)
+
+
+def test_a_fold_holds_no_labels_of_test_rows(dataset, splits) -> None:
+    fold = encode(splits, dataset.schema, SMOTE).folds[0]
+    arrays = [value for value in vars(fold).values() if isinstance(value, np.ndarray)]
+    test_rows = len(splits[0].test)
+    assert [a.ndim for a in arrays if len(a) == test_rows] == [2]  # the features, once

@@ -1,0 +1,118 @@
+"""Plans: frozen, checked, and the same after JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kilter._errors import ArgumentError, ArgumentTypeError
+from kilter.comparison.plan import METRICS, Plan
+from kilter.comparison.remedy import BASELINE, REMEDIES, Decide, Draw, Loss, Remedy
+
+draws = st.builds(Draw, st.floats(0, 1), st.booleans(), st.booleans(), st.booleans())
+losses = st.builds(Loss, st.sampled_from([None, "balanced"]), st.floats(0, 2), st.floats(0, 5))
+own = st.builds(Remedy, st.text(min_size=1, max_size=9), draws, losses, st.builds(Decide))
+plans = st.builds(
+    lambda mine, **settings: Plan.make([mine, BASELINE], **settings),
+    own.filter(lambda remedy: remedy.name != BASELINE),
+    folds=st.integers(2, 9),
+    seeds=st.integers(1, 9),
+    metric=st.sampled_from(sorted(METRICS)),
+    batch_size=st.none() | st.integers(1, 999),
+    hidden=st.lists(st.integers(1, 99), max_size=3),
+    costs=st.none() | st.just(((0.0, 1.0), (9.5, 0.0))),
+)
+
+
+@given(plans)
+def test_a_plan_comes_back_from_json(plan: Plan) -> None:
+    again = Plan.from_json(json.loads(json.dumps(plan.to_json())))
+    assert again == plan
+    assert hash(again) == hash(plan)
+
+
+def test_a_plan_of_everything_comes_back_too() -> None:
+    plan = Plan.make(min_recall=0.9, learning_rate=0.1, dropout=0.0, seed=7)
+    assert Plan.from_json(plan.to_json()) == plan
+    assert plan.remedies == tuple(REMEDIES.values())
+
+
+def test_a_plan_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Plan.make().folds = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "given_",
+    ["focal,smote", " focal , smote ,", ["focal", "smote"], ("focal", REMEDIES["smote"])],
+)
+def test_remedies_are_given_in_many_ways(given_: Any) -> None:
+    assert [r.name for r in Plan.make(given_).remedies] == [BASELINE, "focal", "smote"]
+
+
+def test_one_remedy_needs_no_list() -> None:
+    mine = Remedy("mine", Draw(power=0.5))
+    assert Plan.make(mine).remedies == (REMEDIES[BASELINE], mine)
+
+
+@pytest.mark.parametrize(
+    ("metric", "higher"),
+    [("auprc", True), ("macro_f1", True), ("mcc", True), ("log_loss", False), ("brier", False)],
+)
+def test_the_direction_of_a_metric(metric: str, higher: bool) -> None:
+    assert Plan.make(metric=metric).higher_is_better is higher
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"folds": 1}, "`folds` must be at least 2; got 1. One fold leaves nothing to test on."),
+        ({"folds": 0}, "`folds` must be at least 2; got 0."),
+        ({"seeds": 0}, "`seeds` must be at least 1; got 0."),
+        ({"epochs": 0}, "`epochs` must be at least 1; got 0."),
+        ({"patience": -1}, "`patience` must be at least 1; got -1."),
+        ({"neighbors": 0}, "`neighbors` must be at least 1; got 0."),
+        ({"batch_size": 0}, "`batch_size` must be at least 1; got 0."),
+        ({"hidden": (8, 0)}, "`hidden` must be at least 1; got 0."),
+        ({"metric": "auprcc"}, "Did you mean `auprc`?"),
+        ({"metric": None}, "`metric` must be one of auprc,"),
+        ({"min_recall": 0}, "`min_recall` must be above 0, at most 1; got 0."),
+        ({"min_recall": 1.1}, "`min_recall` must be above 0, at most 1; got 1.1."),
+        ({"min_recall": float("nan")}, "`min_recall` must be above 0"),
+        ({"min_recall": 0.5, "costs": ((0, 1), (1, 0))}, "give one of the two"),
+    ],
+)
+def test_values_are_checked(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError) as info:
+        Plan.make(**settings)
+    assert message in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"folds": 5.0}, "`folds` must be a whole number; got 5.0."),
+        ({"seeds": True}, "`seeds` must be a whole number; got True."),
+        ({"epochs": "9"}, "`epochs` must be a whole number; got '9'."),
+        ({"batch_size": 32.5}, "`batch_size` must be a whole number; got 32.5."),
+        ({"hidden": 64}, "`hidden` must be whole numbers in a row; got 64."),
+        ({"hidden": "64"}, "`hidden` must be whole numbers in a row; got '64'."),
+        ({"hidden": (64, 0.5)}, "`hidden` must be a whole number; got 0.5."),
+        ({"epoch": 9}, "there is no setting `epoch`. Did you mean `epochs`?"),
+        ({"zzz": 9}, "there is no setting `zzz`."),
+    ],
+)
+def test_types_and_names_are_checked(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentTypeError) as info:
+        Plan.make(**settings)
+    assert message in str(info.value)
+
+
+def test_a_changed_plan_is_checked_too() -> None:
+    with pytest.raises(ArgumentError, match="give one of the two"):
+        replace(Plan.make(min_recall=0.5), costs=((0, 1), (1, 0)))

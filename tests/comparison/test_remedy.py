@@ -1,0 +1,132 @@
+"""Remedies in numbers, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from sklearn.utils.class_weight import compute_class_weight
+
+from kilter._errors import ArgumentError
+from kilter.comparison.remedy import (
+    BASELINE,
+    REMEDIES,
+    Decide,
+    Draw,
+    Loss,
+    Remedy,
+    find_remedies,
+)
+from kilter.sampling import TICKETS
+
+COUNTS = np.array([90, 9, 1])
+STEPS, BATCH = 4, 30  # 120 draws
+
+
+def quotas(name: str, counts: np.ndarray = COUNTS):
+    return REMEDIES[name].draw.quotas(counts, STEPS, BATCH)
+
+
+@pytest.mark.parametrize(
+    ("name", "slots", "pool"),
+    [
+        ("none", [108, 11, 1], [90, 9, 1]),  # 108, 10.8, 1.2 by the largest remainder
+        ("oversample", [40, 40, 40], [90, 9, 1]),
+        ("undersample", [40, 40, 40], [1, 1, 1]),
+        ("smote", [40, 40, 40], [90, 9, 1]),
+        ("balanced-batches", [10, 10, 10], [90, 9, 1]),
+    ],
+)
+def test_draws_by_hand(name: str, slots: list[int], pool: list[int]) -> None:
+    numbers = quotas(name)
+    assert numbers.slots.tolist() == slots
+    assert numbers.pool.tolist() == pool
+    assert int(numbers.per_batch) == (name == "balanced-batches")
+    assert all(np.asarray(field).dtype == np.int32 for field in numbers)
+
+
+def test_only_smote_mixes_and_only_what_a_class_lacks() -> None:
+    np.testing.assert_allclose(quotas("smote").mixed / TICKETS, [0, 0.9, 89 / 90], atol=1e-6)
+    for name in REMEDIES.keys() - {"smote"}:
+        assert not quotas(name).mixed.any()
+
+
+def test_the_power_of_a_draw_goes_from_natural_to_balanced() -> None:
+    square_root = Draw(power=0.5).quotas(np.array([64, 16, 1]), 1, 130)
+    assert square_root.slots.tolist() == [80, 40, 10]  # 8 : 4 : 1 of 130
+
+
+@pytest.mark.parametrize("name", ["class-weights", "effective-weights"])
+def test_weights_are_of_the_training_counts(name: str) -> None:
+    numbers = REMEDIES[name].loss.numbers(COUNTS)
+    labels = np.repeat([0, 1, 2], COUNTS)
+    balanced = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    inverse = 1 / (1 - 0.9999 ** COUNTS.astype(float))
+    expected = {"class-weights": balanced, "effective-weights": inverse / inverse.mean()}[name]
+    np.testing.assert_allclose(numbers.weights, expected, rtol=1e-5)
+    assert not numbers.margins.any()
+    assert float(numbers.gamma) == 0
+
+
+def test_focal_focuses_and_nothing_else() -> None:
+    numbers = REMEDIES["focal"].loss.numbers(COUNTS)
+    assert float(numbers.gamma) == 2
+    assert numbers.weights.tolist() == numbers.scale.tolist() == [1, 1, 1]
+    assert not numbers.margins.any()
+
+
+@pytest.mark.parametrize("name", ["logit-adjust", "balanced-softmax"])
+def test_logit_adjustment_adds_the_log_prior_whatever_the_true_class(name: str) -> None:
+    numbers = REMEDIES[name].loss.numbers(COUNTS)
+    np.testing.assert_allclose(numbers.margins, [np.log([0.9, 0.09, 0.01])] * 3, rtol=1e-5)
+    assert logsumexp(numbers.margins[0]) == pytest.approx(0, abs=1e-6)
+
+
+def test_all_numbers_are_float32_of_one_shape() -> None:
+    for remedy in REMEDIES.values():
+        numbers = remedy.loss.numbers(COUNTS)
+        assert [a.shape for a in numbers] == [(3,), (3, 3), (3,), ()]
+        assert {a.dtype for a in numbers} == {np.dtype("float32")}
+
+
+def test_what_trains_the_same_shares_a_training() -> None:
+    shared = {}
+    for remedy in REMEDIES.values():
+        shared.setdefault(remedy.training, []).append(remedy.name)
+    assert [names for names in shared.values() if len(names) > 1] == [
+        ["none", BASELINE],
+        ["logit-adjust", "balanced-softmax"],
+    ]
+
+
+def test_only_the_untouched_network_decides_untuned() -> None:
+    assert [name for name, remedy in REMEDIES.items() if not remedy.decide.tuned] == ["none"]
+
+
+def test_remedies_are_values() -> None:
+    one, two = (Remedy("x", Draw(power=0.5), Loss(gamma=1), Decide()) for _ in range(2))
+    assert one == two
+    assert hash(one) == hash(two)
+    assert one.training == (Draw(power=0.5), Loss(gamma=1))
+
+
+def test_the_baseline_is_always_there() -> None:
+    assert find_remedies(["focal"]) == (REMEDIES[BASELINE], REMEDIES["focal"])
+    assert find_remedies([]) == (REMEDIES[BASELINE],)
+    assert find_remedies(["focal", BASELINE]) == (REMEDIES["focal"], REMEDIES[BASELINE])
+    assert find_remedies(None) == tuple(REMEDIES.values())
+
+
+def test_a_remedy_of_ones_own_is_taken_as_it_is() -> None:
+    mine = Remedy("mine", Draw(power=0.7))
+    assert find_remedies([mine, "smote"]) == (REMEDIES[BASELINE], mine, REMEDIES["smote"])
+
+
+def test_an_unknown_name_says_the_nearest_and_all() -> None:
+    with pytest.raises(ArgumentError, match=r"no `smot`\. Did you mean `smote`\? Known are none,"):
+        find_remedies(["smot"])
+
+
+def test_names_must_differ() -> None:
+    with pytest.raises(ArgumentError, match="`smote` twice"):
+        find_remedies(["smote", Remedy("smote", Draw(power=0.5))])
