@@ -35,9 +35,10 @@ lint: $(DEV_STAMP) ## check style, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(DEV_STAMP) ## run every script in benchmarks
+bench: $(DEV_STAMP) ## run every script in benchmarks and write docs/benchmarks
 	@set -e; for script in $(filter-out benchmarks/_%,$(sort $(wildcard benchmarks/*.py))); do \
-		echo "== $$script"; KERAS_BACKEND=jax $(BIN)/python $$script; \
+		echo "== $$script"; page=docs/benchmarks/$$(basename $$script .py).md; \
+		KERAS_BACKEND=jax $(BIN)/python $$script > $$page.new && mv $$page.new $$page; \
 	done
 
 docs: $(DEV_STAMP) ## write the generated pages of docs again
