@@ -47,7 +47,7 @@ def read(table: str | None, target: str) -> Dataset:
 def make_task(dataset: Dataset, plan: Plan) -> Task:
     encoded = encode(split(dataset, plan.folds, plan.seed), dataset.schema, plan)
 
-    def build(width: int, n_classes: int, seed: int):  # noqa: ANN202
+    def build(width: int, n_classes: int, seed: int):
         return mlp(width, n_classes, hidden=plan.hidden, dropout=plan.dropout, seed=seed)
 
     positive = rarest_class(dataset.labels)

@@ -188,21 +188,30 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
         bars.TimeRemainingColumn(),
         bars.TextColumn("{task.fields[leader]}"),
     )
-    with bars.Progress(*columns, console=_console(stderr=True)) as bar:
-        row = bar.add_task("compiling", total=None, rate="", leader="")
+    console = _console(stderr=True)
+    status = console.status("reading the table and making folds")
+    bar = bars.Progress(*columns, console=console)
+    row = bar.add_task("compiling", rate="", leader="")
 
-        def observe(now: Progress) -> None:
-            speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
-            bar.update(
-                row,
-                description="training",
-                total=now.total,
-                completed=now.done,
-                rate=f"{speed:.1f}/s" if speed else "",
-                leader=f"ahead: {now.leader} {now.score:.3f}",
-            )
+    def observe(now: Progress) -> None:
+        status.stop()
+        bar.start()
+        speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
+        bar.update(
+            row,
+            description="training" if now.leader else "compiling",
+            total=now.total,
+            completed=now.done,
+            rate=f"{speed:.1f}/s" if speed else "",
+            leader=f"ahead: {now.leader} {now.score:.3f}" if now.leader else "",
+        )
 
+    try:
+        status.start()
         yield observe
+    finally:
+        status.stop()
+        bar.stop()
 
 
 def _console(stderr: bool = False) -> Any:

@@ -6,11 +6,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_data import make_dataset
 from sklearn.metrics import roc_auc_score
 
 from kilter.data import audit, audit_lines, load, split
 from kilter.data.leaks import roc_auc
+from made_data import make_dataset
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import skops.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from made_data import make_dataset
 from scipy.stats import norm, rankdata
 from sklearn.preprocessing import FunctionTransformer
 
 from kilter._errors import ArgumentTypeError, ArtifactError, SchemaError
 from kilter._types import Features, Test, Train
 from kilter.data import Encoder, load, split
+from made_data import make_dataset
 
 
 def train_on(numbers: np.ndarray | None = None, codes: np.ndarray | None = None):

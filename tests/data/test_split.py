@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from made_data import make_dataset
 from sklearn.model_selection import StratifiedKFold
 
 from kilter._errors import ArgumentError, ArgumentTypeError, DataError, TooFewRowsError
@@ -12,6 +11,7 @@ from kilter._types import Test, Train, Validation
 from kilter.data import load, split
 from kilter.data.deal import deal
 from kilter.data.units import twins, units
+from made_data import make_dataset
 
 
 def random_labels(rng: np.random.Generator, rows: int, classes: int) -> np.ndarray:

@@ -29,7 +29,7 @@ EXECUTORS = ("auto", "lanes", "sequential", "ray")
 
 
 class Progress(NamedTuple):
-    """How far a run is. ``leader`` has the best mean validation score so far."""
+    """How far a run is. ``leader`` has the best mean validation score so far, if any has."""
 
     done: int
     total: int
@@ -65,7 +65,7 @@ def run(
     folder : RunFolder, optional
         Keeps finished trainings, and the result's files at the end.
     observe : callable, optional
-        Called with a `Progress` after every training.
+        Called with a `Progress` before the first training and after every one.
 
     Returns
     -------
@@ -147,13 +147,16 @@ def _train(
     lanes = lanes_of(task.plan)
     trained = folder.finished(lanes) if folder is not None else []
     there = {one.lane for one in trained}
+    if observe is not None:
+        observe(_progress(task.plan, trained, len(lanes)))
     for one in executor.train(task, [lane for lane in lanes if lane not in there]):
         trained.append(one)
         if folder is not None:
             folder.save(one)
         if observe is not None:
             observe(_progress(task.plan, trained, len(lanes)))
-    return trained
+    # An executor yields in any order, and a sum of floats hangs on it.
+    return sorted(trained, key=lambda one: lanes.index(one.lane))
 
 
 def _progress(plan: Plan, trained: Sequence[Trained], total: int) -> Progress:
@@ -161,6 +164,8 @@ def _progress(plan: Plan, trained: Sequence[Trained], total: int) -> Progress:
     scores: dict[str, list[float]] = {}
     for one in trained:
         scores.setdefault(names[one.lane.training], []).append(one.score)
+    if not scores:
+        return Progress(0, total, "", 0.0)
     means = {name: float(np.mean(values)) for name, values in scores.items()}
     leader = max(means, key=lambda name: means[name])
     return Progress(len(trained), total, leader, means[leader])

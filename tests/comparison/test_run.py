@@ -1,0 +1,145 @@
+"""The driver: each training once, every row judged once, the chosen networks handed over."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from kilter._errors import ArgumentError
+from kilter.comparison.executors.sequential import Sequential
+from kilter.comparison.plan import Plan
+from kilter.comparison.remedy import REMEDIES
+from kilter.data import rarest_class
+from kilter.decide import Costs
+
+driver = importlib.import_module("kilter.comparison.run")
+
+
+@pytest.mark.parametrize(
+    ("names", "trainings"),
+    [(None, 9), ("none", 1), ("logit-adjust,balanced-softmax", 2), ("smote,focal", 3)],
+)
+def test_every_training_is_there_once(names: str | None, trainings: int) -> None:
+    lanes = driver.lanes_of(Plan.make(names, folds=3, seeds=2))
+    assert len(lanes) == len(set(lanes)) == 3 * 2 * trainings
+    assert set(Counter((lane.fold, lane.seed) for lane in lanes).values()) == {trainings}
+
+
+@pytest.mark.parametrize("name", ["auto", "sequential"])
+def test_executors_by_name(name: str) -> None:
+    expected = "Lanes" if name == "auto" and keras.backend.backend() == "jax" else "Sequential"
+    assert type(driver.find_executor(name)).__name__ == expected
+
+
+@pytest.mark.backend
+def test_auto_fits_the_backend() -> None:
+    on_jax = keras.backend.backend() == "jax"
+    assert isinstance(driver.find_executor("auto"), Sequential) is not on_jax
+
+
+def test_an_unknown_executor_names_the_nearest() -> None:
+    with pytest.raises(ArgumentError, match=r"`executor` must be .*Did you mean `lanes`\?"):
+        driver.find_executor("lane")
+
+
+def test_every_row_is_predicted_once_a_remedy(judged: SimpleNamespace) -> None:
+    predictions = judged.result.predictions.to_pandas()
+    classes = np.array(judged.dataset.schema.classes)
+    assert predictions.columns.tolist() == [
+        *("row", "fold", "remedy", "target", "predicted"),
+        *(f"p_{name}" for name in classes),
+    ]
+    for _, rows in predictions.groupby("remedy", observed=True):
+        assert sorted(rows["row"]) == list(range(300))
+        assert (rows["target"] == classes[judged.dataset.labels[rows["row"]]]).all()
+        for number, split in enumerate(judged.splits):
+            assert rows.loc[rows["fold"] == number, "row"].tolist() == split.test.rows.tolist()
+    p = predictions[[f"p_{name}" for name in classes]].to_numpy()
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
+
+
+def test_probabilities_lie_beside_their_rows(judged: SimpleNamespace) -> None:
+    predictions = judged.result.predictions.to_pandas()
+    rows = predictions[(predictions["remedy"] == "focal") & (predictions["fold"] == 1)]
+    seeds = [
+        softmax(one.test.astype(float), axis=1)
+        for one in judged.trained
+        if one.lane.fold == 1 and one.lane.training == REMEDIES["focal"].training
+    ]
+    p = rows[[f"p_{name}" for name in judged.dataset.schema.classes]].to_numpy()
+    np.testing.assert_allclose(p, np.mean(seeds, axis=0), rtol=1e-5)
+
+
+def test_the_model_averages_the_chosen_remedys_networks(judged: SimpleNamespace) -> None:
+    model, encoded = judged.result.model, judged.encoded
+    training = REMEDIES[judged.result.best].training
+    features, expected = judged.dataset.features, []
+    for one in judged.trained:
+        if one.lane.training != training:
+            continue
+        w1, b1, w2, b2 = one.weights
+        x = encoded.encoders[one.lane.fold].transform(features)
+        x = np.pad(x, ((0, 0), (0, w1.shape[0] - x.shape[1])))
+        expected.append(softmax(np.maximum(x @ w1 + b1, 0) @ w2 + b2, axis=1))
+    assert len(expected) == 3 * 2
+    calibrated = model.calibrator.apply(np.mean(expected, axis=0).astype(np.float64))
+    np.testing.assert_allclose(model._probabilities(features), calibrated, rtol=1e-3, atol=1e-5)
+    assert model.about["verdict"] == judged.result.verdict
+
+
+def test_progress_tells_how_far_and_who_leads(
+    quick, small: Callable, judged: SimpleNamespace
+) -> None:
+    parts = small(remedies="smote,focal,none")
+    seen: list[driver.Progress] = []
+    driver.run(parts.plan, parts.dataset, observe=seen.append)
+    assert [now.done for now in seen] == list(range(1, 19))
+    assert {now.total for now in seen} == {18}
+    scores: dict[str, list[float]] = {}
+    names = {
+        REMEDIES["smote"].training: "smote",
+        REMEDIES["focal"].training: "focal",
+        REMEDIES["none"].training: "none+threshold",  # the first of the plan by this training
+    }
+    for one in parts.trained:
+        scores.setdefault(names[one.lane.training], []).append(one.score)
+    means = {name: np.mean(values) for name, values in scores.items()}
+    assert seen[-1].leader == max(means, key=lambda name: means[name])
+    assert seen[-1].score == pytest.approx(max(means.values()))
+
+
+def test_the_order_of_the_trainings_does_not_matter(
+    quick, small: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = small(3, remedies="smote,focal", seeds=3)
+    one = driver.run(parts.plan, parts.dataset)
+    train = quick.train
+    monkeypatch.setattr(quick, "train", lambda task, lanes: train(task, lanes[::-1]))
+    other = driver.run(parts.plan, parts.dataset)
+    assert one.predictions.equals(other.predictions)
+    assert one.summary["leaderboard"] == other.summary["leaderboard"]
+    x = parts.dataset.features
+    np.testing.assert_array_equal(one.model._probabilities(x), other.model._probabilities(x))
+
+
+def test_costs_are_handed_over(quick, small: Callable) -> None:
+    parts = small(remedies="focal", costs=((0.0, 1.0), (20.0, 0.0)))
+    result = driver.run(parts.plan, parts.dataset)
+    assert result.model.decision == Costs(((0.0, 1.0), (20.0, 0.0)))
+    assert result.summary["chosen"]["threshold"] is None
+    assert result.summary["chosen"]["offsets"] is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "rarest"),
+    [([0, 0, 1], 1), ([0, 1, 1], 0), ([0, 1], 1), ([0, 0, 1, 1, 2, 2], 2), ([0, 1, 2, 2], 1)],
+)
+def test_the_rarest_class_and_of_two_the_later(labels: list[int], rarest: int) -> None:
+    assert rarest_class(np.array(labels)) == rarest
