@@ -14,7 +14,11 @@ PACKAGES = sorted(p.parent.name for p in Path(kilter.__file__).parent.glob("*/__
 
 
 def first_line(value: object) -> str:
-    """Return what a docstring says first, fit for a table cell."""
+    """Return what a docstring says first, or what a constant is; fit for a table cell."""
+    if isinstance(value, str | int | float):
+        return f"`{value!r}`"
+    if isinstance(value, dict):
+        return ", ".join(f"`{key}`" for key in value)
     text = (inspect.getdoc(value) or "").partition("\n")[0]
     return text.replace("|", "\\|")
 

@@ -14,14 +14,14 @@ import os
 import sys
 from pathlib import Path
 
-from kilter._errors import BackendError
+from kilter._errors import BackendError, did_you_mean
 
 BACKENDS = ("jax", "tensorflow", "torch")
 KERAS_DEFAULT = "tensorflow"
 
 
 def _chosen_by_user() -> bool:
-    if "keras" in sys.modules or "KERAS_BACKEND" in os.environ:
+    if "keras" in sys.modules or os.environ.get("KERAS_BACKEND"):
         return True
     home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
     try:
@@ -46,6 +46,7 @@ def mend_default() -> None:
 
 def require() -> str:
     """Return the name of the backend in use; raise a clear error when there is none."""
+    _check(os.environ.get("KERAS_BACKEND") or KERAS_DEFAULT)
     try:
         import keras
     except ModuleNotFoundError as error:
@@ -56,4 +57,19 @@ def require() -> str:
             "`pip install 'kilter[jax]'` installs the fastest one for kilter, or set "
             "`KERAS_BACKEND` to one that you have."
         ) from error
-    return str(keras.backend.backend())
+    except ValueError as error:  # a name in keras.json that Keras does not know
+        raise _unknown(f"{error}.") from error
+    backend = str(keras.backend.backend())
+    _check(backend)
+    return backend
+
+
+def _check(backend: str) -> None:
+    if backend not in BACKENDS:
+        raise _unknown(f"got `{backend}`.{did_you_mean(backend, BACKENDS)}")
+
+
+def _unknown(what: str) -> BackendError:
+    return BackendError(
+        f"`KERAS_BACKEND`, or `backend` in keras.json, must be one of {', '.join(BACKENDS)}; {what}"
+    )

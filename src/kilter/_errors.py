@@ -61,8 +61,8 @@ class BackendError(KilterError, RuntimeError):
     """The Keras backend cannot do what was asked."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     """Return ``" Did you mean `x`?"`` for the nearest known name, or an empty string."""
     by_lower = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
     return f" Did you mean `{by_lower[near[0]]}`?" if near else ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import sys
 import tempfile
 import zipfile
@@ -133,10 +134,10 @@ class Model:
         OutputError
             If the file cannot be written.
         """
-        members = {NETWORK: _network_bytes(self.network)}
-        members |= {_encoder_name(i): e.dumps() for i, e in enumerate(self.encoders)}
-        manifest = json.dumps(self._manifest(members), indent=2)
         try:
+            members = {NETWORK: _network_bytes(self.network)}
+            members |= {_encoder_name(i): e.dumps() for i, e in enumerate(self.encoders)}
+            manifest = json.dumps(self._manifest(members), indent=2)
             with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
                 archive.writestr(MANIFEST, manifest)
                 for name, content in members.items():
@@ -191,19 +192,35 @@ def load(path: str | Path) -> Model:
         raise _damaged(path, "its manifest does not fit its parts") from error
 
 
+WRITERS = {".csv": pyarrow.csv.write_csv, ".parquet": pyarrow.parquet.write_table}
+
+
+def check_predictions_path(path: Path) -> None:
+    """Raise unless predictions can be written to a file of this name."""
+    if path.suffix.lower() not in WRITERS:
+        raise ArgumentError(
+            f"`out` must end in {' or '.join(WRITERS)}; got `{path}`. Give it such a name."
+        )
+    if path.is_dir() or not path.parent.is_dir():
+        raise OutputError(
+            f"`out` must be a file in a folder that is there; got `{path}`. Make its folder first, "
+            "or choose another name."
+        )
+
+
 def write_predictions(predictions: pa.Table, path: Path | None) -> Path | None:
     """Write predictions as Parquet or CSV, by the file's name; to the screen for None."""
+    if path is None:
+        pyarrow.csv.write_csv(predictions, sys.stdout.buffer)
+        return None
+    check_predictions_path(path)
     try:
-        if path is None:
-            pyarrow.csv.write_csv(predictions, sys.stdout.buffer)
-        elif path.suffix == ".parquet":
-            pyarrow.parquet.write_table(predictions, path)
-        elif path.suffix == ".csv":
-            pyarrow.csv.write_csv(predictions, path)
-        else:
-            raise ArgumentError(f"`out` must end in .csv or .parquet; got `{path}`.")
+        WRITERS[path.suffix.lower()](predictions, path)
     except OSError as error:
-        raise OutputError(f"cannot write `{path}`: {error}.") from error
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise OutputError(
+            f"`out` cannot be written: {path}: {why}. Choose another place."
+        ) from error
     return path
 
 

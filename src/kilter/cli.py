@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 a bug, 2 bad input, 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from kilter import _backend
-from kilter._errors import KilterError, OutputError
+from kilter._errors import ArgumentError, KilterError, OutputError
 
 if TYPE_CHECKING:
     from kilter.comparison import Progress
+
+STOPPED = 130
 
 app = typer.Typer(
     help="Which remedy for imbalanced classes really helps on your data, and how sure that is.",
@@ -42,6 +45,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the result.")] = Path("runs/demo"),
 ) -> None:
     """Run the main job on handwritten digits: find the rare eights."""
+    _prepare_keras()
     import pyarrow.csv
 
     from kilter.data.demo import TARGET, digits
@@ -50,13 +54,15 @@ def demo(
     with _writing(table):
         table.parent.mkdir(parents=True, exist_ok=True)
         pyarrow.csv.write_csv(digits(), table)
-    _say(f"[bold]Is it an eight?[/] Handwritten digits, 3.6% of them eights: {table}")
-    _compare(table, TARGET, out, {})
+    _say(f"Is it an eight? Handwritten digits, 3.6% of them eights: {table}")
+    go_on = f"kilter compare {table} --target {TARGET} --out {out} --resume"
+    _compare(table, TARGET, out, {}, go_on=f"`{go_on}`")
+    kilter = "kilter" if shutil.which("kilter") else sys.argv[0]
     _say(
         "\nNow with your own table:\n"
-        f"  kilter inspect {table} --target {TARGET}\n"
-        f"  kilter compare {table} --target {TARGET} --out runs/mine\n"
-        f"  kilter predict {out}/model.kilter {table}"
+        f"  {kilter} inspect {table} --target {TARGET}\n"
+        f"  {kilter} compare {table} --target {TARGET} --out runs/mine\n"
+        f"  {kilter} predict {out}/model.kilter {table}"
     )
 
 
@@ -69,7 +75,7 @@ def inspect(
     time: Time = None,
     json: Json = False,
 ) -> None:
-    """Show imbalance, duplicates, leaks, missing values, and what so few positives can show."""
+    """Show imbalance, traps, and what so few positives can show."""
     from kilter.data import audit, audit_lines, load
 
     report = audit(load(data, target, drop=_names(drop), group=group, time=time))
@@ -98,7 +104,7 @@ def compare(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
     json: Json = False,
 ) -> None:
-    """Train every remedy on the same folds and seeds, and say which one helps."""
+    """Train every remedy on equal terms, and say which one helps."""
     settings = {
         "remedies": remedies,
         "folds": folds,
@@ -123,10 +129,13 @@ def predict(
         Path | None, typer.Option(help="A .csv or .parquet file; the screen if not given.")
     ] = None,
 ) -> None:
-    """Predict classes and calibrated probabilities for the rows of a table."""
-    from kilter.artifact import load, write_predictions
-
+    """Predict classes and calibrated probabilities for a table."""
     _prepare_keras()
+    from kilter.artifact import check_predictions_path, load, write_predictions
+
+    if out is not None:
+        check_predictions_path(out)
+        _refuse_overwriting(out, model, data)
     loaded = load(model)
     predictions = loaded.predict_table(data)
     written = write_predictions(predictions, out)
@@ -146,8 +155,18 @@ def report(
     _print(str(path))
 
 
+def _refuse_overwriting(out: Path, *inputs: Path) -> None:
+    if out.exists() and any(path.exists() and out.samefile(path) for path in inputs):
+        raise ArgumentError(f"`out` must not be a file that is read; got `{out}`. Name another.")
+
+
 def _compare(
-    data: Path, target: str, out: Path, settings: dict[str, Any], json: bool = False
+    data: Path,
+    target: str,
+    out: Path,
+    settings: dict[str, Any],
+    json: bool = False,
+    go_on: str = "the same command with `--resume`",
 ) -> None:
     _prepare_keras()
     from kilter.comparison import compare
@@ -157,12 +176,20 @@ def _compare(
         with _progress() as observe:
             result = compare(data, target, out=out, observe=observe, **settings)
     except KeyboardInterrupt:
-        _fail("stopped. What was trained is kept: the same command with --resume goes on.", 130)
+        _fail(_stopped(out, go_on), STOPPED)
     if json:
         _print(_dumps(result.summary))
         return
     show(_console(), result.summary)
     _say(f"Model:  {out / 'model.kilter'}\nReport: {out / 'report.html'}")
+
+
+def _stopped(out: Path, go_on: str) -> str:
+    from kilter.comparison.folder import hidden_folder
+
+    if hidden_folder(out).exists():
+        return f"stopped. What was trained is kept: {go_on} goes on."
+    return "stopped before a training was done: nothing is kept. The same command begins anew."
 
 
 def _prepare_keras() -> None:
@@ -211,7 +238,8 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
         yield observe
     finally:
         status.stop()
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _console(stderr: bool = False) -> Any:
@@ -222,7 +250,7 @@ def _console(stderr: bool = False) -> Any:
 
 def _say(text: str) -> None:
     """Tell a person something; standard output stays for results."""
-    _console(stderr=True).print(text, soft_wrap=True)
+    typer.echo(text, err=True)
 
 
 def _print(text: str) -> None:
@@ -236,7 +264,11 @@ def _dumps(value: Any) -> str:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    """Split a list of names as a line of CSV: a name with a comma stands in double quotes."""
+    import csv
+
+    names = next(csv.reader([text], skipinitialspace=True), [])
+    return tuple(name.strip() for name in names if name.strip())
 
 
 @contextmanager
@@ -251,10 +283,16 @@ def main() -> None:
     """Run the command line; errors become one sentence and an exit code."""
     _backend.prefer("jax", "tensorflow", "torch")
     try:
-        app()
+        code = app(prog_name="kilter", standalone_mode=False)
     except KilterError as error:
         _fail(str(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("stopped.", STOPPED)
+    except OSError as error:
+        _fail(f"cannot go on: {error.strerror or error}{_at(error)}.", 2)
     except Exception as error:
+        if hasattr(error, "format_message"):
+            _explain_usage(error)
         if "KILTER_DEBUG" in os.environ:
             raise
         _fail(
@@ -262,6 +300,24 @@ def main() -> None:
             "KILTER_DEBUG=1 shows where.",
             1,
         )
+    if code == STOPPED:
+        _fail("stopped.", STOPPED)
+    sys.exit(code or 0)
+
+
+def _at(error: OSError) -> str:
+    return f": `{error.filename}`" if error.filename else ""
+
+
+def _explain_usage(error: Any) -> NoReturn:
+    """Say what is wrong with the words of the command line; without any, show the help."""
+    if len(sys.argv) < 2:
+        error.show()
+        sys.exit(2)
+    said = error.format_message().replace("'", "`")
+    stop = "" if said.endswith((".", "?")) else "."
+    command = error.ctx.command_path if error.ctx else "kilter"
+    _fail(f"{said[0].lower()}{said[1:]}{stop} `{command} --help` shows what there is.", 2)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -25,10 +25,10 @@ from kilter.data import load
 SETTINGS: dict[str, Any] = {
     "remedies": "smote,focal",
     "folds": 2,
-    "seeds": 2,
+    "seeds": 1,
     "hidden": (4,),
 }
-LANES = 2 * 2 * 3
+LANES = 2 * 1 * 3
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_run_leaves_its_files_and_nothing_else(compared: Callable, out: Path) 
     assert [path.name for path in out.parent.iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize("after", [0, 1, 5, LANES - 1])
+@pytest.mark.parametrize("after", [0, 1, LANES - 1])
 def test_an_interrupted_run_trains_only_what_is_missing(
     compared: Callable, quick, out: Path, after: int
 ) -> None:
@@ -83,7 +83,7 @@ def test_an_interrupted_run_trains_only_what_is_missing(
         compared(fails_after=after)
     again = compared(resume=True, observe=seen.append)
     assert len(quick.trained) == LANES - after
-    assert [now.done for now in seen] == list(range(after + 1, LANES + 1))
+    assert [now.done for now in seen] == list(range(after, LANES + 1))
     assert {now.total for now in seen} == {LANES}
     assert comparable(again) == whole
     assert not hidden(out).exists()
@@ -135,7 +135,7 @@ def test_other_settings_are_not_resumed(
     with pytest.raises(KeyboardInterrupt):
         compared(fails_after=3)
     before = snapshot(hidden(out))
-    with pytest.raises(ArgumentError, match="`resume` found .* with other settings or another tab"):
+    with pytest.raises(ArgumentError, match=r"`resume` .* other settings or another table"):
         compared(resume=True, **changes)
     assert not quick.trained
     assert snapshot(hidden(out)) == before
@@ -157,7 +157,7 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(
     for name in names:
         (out / name).write_text("mine")
     before = snapshot(out)
-    with pytest.raises(OutputError, match="`out` must be a new or empty folder.* other files"):
+    with pytest.raises(OutputError, match=r"`out` must be a new or empty folder.* other files"):
         compared()
     assert snapshot(out) == before
     assert not hidden(out).exists()
@@ -173,7 +173,7 @@ def test_an_empty_folder_is_taken(compared: Callable, out: Path) -> None:
 def test_a_file_is_no_folder(compared: Callable, out: Path) -> None:
     out.parent.mkdir(parents=True)
     out.write_text("mine")
-    with pytest.raises(OutputError, match="`out` must be a folder; .* is a file"):
+    with pytest.raises(OutputError, match=r"`out` must be a folder; .* is a file"):
         compared()
     assert out.read_text() == "mine"
 
@@ -200,7 +200,7 @@ def test_a_parent_that_is_read_only_is_found_before_work(
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(OutputError, match="`out` cannot be written: .*Read-only file system"):
+    with pytest.raises(OutputError, match=r"`out` cannot be written: .*Read-only file system"):
         compared()
     assert not quick.trained
 
@@ -250,7 +250,7 @@ def test_what_fails_at_the_end_is_kept_in_the_hidden_folder(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", fails_on_files)
-        with pytest.raises(OutputError, match="The files are in `.*partial`"):
+        with pytest.raises(OutputError, match=r"The files are in `.*partial`"):
             compared()
     assert len(replaced) == LANES
     assert set(FILES) <= {path.name for path in hidden(out).iterdir()}

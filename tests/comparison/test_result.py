@@ -123,5 +123,5 @@ def test_a_full_disk_is_one_sentence(
 ) -> None:
     module, name = writer.split(".")
     monkeypatch.setattr(getattr(pyarrow, module), name, fail)
-    with pytest.raises(OutputError, match="cannot write into .*No space left"):
+    with pytest.raises(OutputError, match=r"cannot write into .*No space left"):
         result.save(tmp_path)

@@ -22,6 +22,8 @@ from kilter.comparison.executors.base import Lane, Trained
 from kilter.comparison.plan import Plan
 from kilter.comparison.result import FILES, Result
 
+GO_ON = "Make room and go on with `resume` (`--resume`)."
+
 
 class RunFolder:
     """Where a run keeps its trainings and, at the end, its files.
@@ -39,13 +41,11 @@ class RunFolder:
         if not self.path.name:
             raise ArgumentError(f"`out` must name a folder; got `{self.path}`.")
         self.resume = resume
-        self.partial = self.path.with_name(f".{self.path.name}.partial")
+        self.partial = hidden_folder(self.path)
         self.lanes = self.partial / "lanes"
         self._check()
 
     def _check(self) -> None:
-        if self.path.exists() and not self.path.is_dir():
-            raise OutputError(f"`out` must be a folder; `{self.path}` is a file.")
         there = {entry.name for entry in self._entries()}
         if there and not {"plan.json", "result.json"} <= there:
             raise OutputError(
@@ -55,9 +55,17 @@ class RunFolder:
 
     def _entries(self) -> list[Path]:
         try:
+            if self.path.is_file():
+                raise OutputError(
+                    f"`out` must be a folder; `{self.path}` is a file. Choose another name."
+                )
             return list(self.path.iterdir()) if self.path.exists() else []
+        except OutputError:
+            raise
         except OSError as error:
-            raise OutputError(f"`out` cannot be read: {self.path}: {error.strerror}.") from error
+            raise OutputError(
+                f"`out` cannot be read: {self.path}: {error.strerror}. Choose another folder."
+            ) from error
 
     def start(self, plan: Plan, dataset: Dataset) -> None:
         """Make the hidden folder, or find that of the interrupted run."""
@@ -100,9 +108,13 @@ class RunFolder:
             os.replace(unfinished, path)
         except OSError as error:
             raise OutputError(
-                f"`out` cannot be written: {self.partial}: {error.strerror}. "
-                "Make room and go on with `resume`."
+                f"`out` cannot be written: {self.partial}: {error.strerror}. {GO_ON}"
             ) from error
+
+    def tidy(self) -> None:
+        """Remove the hidden folder of a run that was stopped before it had a training."""
+        if not any(self.lanes.glob("*.npz")):
+            shutil.rmtree(self.partial, ignore_errors=True)
 
     def finished(self, lanes: Sequence[Lane]) -> list[Trained]:
         """Return the trainings among these that an interrupted run has kept."""
@@ -111,7 +123,10 @@ class RunFolder:
 
     def publish(self, result: Result) -> None:
         """Write the run's files and move them to their place."""
-        result.save(self.partial)
+        try:
+            result.save(self.partial)
+        except OutputError as error:
+            raise OutputError(f"{error} {GO_ON}") from error
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for name in FILES:
@@ -122,6 +137,11 @@ class RunFolder:
                 f"The files are in `{self.partial}`."
             ) from error
         shutil.rmtree(self.partial, ignore_errors=True)
+
+
+def hidden_folder(path: Path) -> Path:
+    """Return where the trainings of a run wait until it is complete."""
+    return path.with_name(f".{path.name}.partial")
 
 
 def fingerprint(plan: Plan, dataset: Dataset) -> str:

@@ -87,7 +87,9 @@ class Result:
                 self.predictions, folder / "predictions.parquet", compression="zstd"
             )
         except OSError as error:
-            raise OutputError(f"cannot write into `{folder}`: {error}") from error
+            raise OutputError(
+                f"cannot write into `{folder}`: {error.strerror or error}."
+            ) from error
 
     def _repr_html_(self) -> str:
         # A document of its own: neither its style nor the notebook's reaches the other.

@@ -149,12 +149,17 @@ def _train(
     there = {one.lane for one in trained}
     if observe is not None:
         observe(_progress(task.plan, trained, len(lanes)))
-    for one in executor.train(task, [lane for lane in lanes if lane not in there]):
-        trained.append(one)
+    try:
+        for one in executor.train(task, [lane for lane in lanes if lane not in there]):
+            trained.append(one)
+            if folder is not None:
+                folder.save(one)
+            if observe is not None:
+                observe(_progress(task.plan, trained, len(lanes)))
+    except BaseException:
         if folder is not None:
-            folder.save(one)
-        if observe is not None:
-            observe(_progress(task.plan, trained, len(lanes)))
+            folder.tidy()
+        raise
     # An executor yields in any order, and a sum of floats hangs on it.
     return sorted(trained, key=lambda one: lanes.index(one.lane))
 

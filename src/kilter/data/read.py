@@ -87,11 +87,14 @@ def _reader(path: Path) -> Callable[[Path, list[str]], pa.Table]:
 
 def _refuse_absent(path: Path) -> None:
     if path.is_dir():
-        raise SourceError(f"`{path}` is a folder, where a table in one file was expected.")
+        raise SourceError(
+            f"`{path}` is a folder, where a table in one file was expected. Name a file in it."
+        )
     if not path.exists():
         folder = path.parent
         names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-        raise SourceError(f"`{path}` does not exist.{did_you_mean(path.name, names)}")
+        hint = did_you_mean(path.name, names, cutoff=0.75) or " Check the path."
+        raise SourceError(f"`{path}` does not exist.{hint}")
     if path.stat().st_size == 0:
         raise SourceError(f"`{path}` is an empty file. Write a header and rows to it.")
 

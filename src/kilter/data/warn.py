@@ -7,6 +7,7 @@ from typing import Any
 
 _WIDE = 0.15
 _USUAL_FOLDS = 5
+_MOST_LINES = 12
 
 
 def audit_warnings(report: dict[str, Any]) -> list[str]:
@@ -89,8 +90,7 @@ def audit_lines(report: dict[str, Any]) -> list[str]:
 def _facts(report: dict[str, Any]) -> Iterator[str]:
     kinds = ", ".join(_counted(kind, count) for kind, count in report["columns"].items())
     yield f"{report['name']}: {report['rows']:,} rows, {kinds}"
-    for entry in report["classes"]:
-        yield f"class {entry['label']}: {entry['rows']:,} rows ({entry['share']:.2%})"
+    yield from _class_lines(report["classes"])
     yield f"imbalance {report['imbalance_ratio']:,.1f} : 1"
     for column, rows in report["missing"].items():
         yield f"missing {column}: {rows:,} rows ({rows / report['rows']:.1%})"
@@ -99,6 +99,15 @@ def _facts(report: dict[str, Any]) -> Iterator[str]:
         f"{claim['rows']:,} rows of class {claim['class']}: an average precision of .50 is known "
         f"to ±{claim['ap_half_width']:.2f}; {claim['max_folds']} folds at most"
     )
+
+
+def _class_lines(classes: list[dict[str, Any]]) -> list[str]:
+    """Return a line a class, rarest first; of many, the rarest and the largest."""
+    lines = [f"class {c['label']}: {c['rows']:,} rows ({c['share']:.2%})" for c in classes]
+    left_out = len(lines) - _MOST_LINES
+    if left_out <= 0:
+        return lines
+    return [*lines[: _MOST_LINES - 1], f"... {left_out:,} more classes ...", lines[-1]]
 
 
 def _counted(kind: str, count: int) -> str:

@@ -47,7 +47,13 @@ def render(summary: Summary) -> str:
         A page that needs no other file.
     """
     _require_schema(summary)
-    return _template().render(view(summary))
+    try:
+        return _template().render(view(summary))
+    except (KeyError, TypeError, AttributeError, IndexError, jinja2.UndefinedError) as error:
+        raise ArgumentError(
+            f"`summary` must hold what a comparison writes into result.json, and a part is "
+            f"missing or changed ({type(error).__name__}: {error}). Run the comparison again."
+        ) from error
 
 
 def write(summary: Summary, path: str | Path) -> Path:
@@ -74,16 +80,21 @@ def read_summary(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / "result.json"
     try:
-        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        summary: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SourceError(
             f"`{folder}` must be the folder of a finished run; its result.json gave: "
-            f"{error.strerror}."
+            f"{error.strerror}. Name the folder that `kilter compare` wrote."
         ) from error
     except ValueError as error:
         raise SourceError(
             f"`{path}` is damaged: it is not JSON. Run the comparison again."
         ) from error
+    if not isinstance(summary, dict) or summary.get("schema") != SCHEMA:
+        raise SourceError(
+            f"`{path}` is not the result of a comparison by this version of kilter. Run the "
+            "comparison again."
+        )
     return summary
 
 

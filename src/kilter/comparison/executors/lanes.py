@@ -27,25 +27,13 @@ from kilter.comparison.executors.base import (
     Trained,
     by_pair,
 )
+from kilter.comparison.executors.device import Data, Tree, stack_bases, stack_folds, stack_trees
+from kilter.comparison.executors.precision import average_precision
 from kilter.losses import cross_entropy
 from kilter.sampling import draw_rows, mix
 
-Tree = Any
 to_numpy = keras.ops.convert_to_numpy
 LANES_ON_ACCELERATOR = 256
-
-
-class Data(NamedTuple):
-    """The folds on the device, each padded to the largest; training rows lie end to end."""
-
-    x: Tree
-    neighbors: Tree
-    blendable: Tree
-    offsets: Tree
-    starts: Tree
-    validation_x: Tree
-    validation_labels: Tree
-    test_x: Tree
 
 
 class State(NamedTuple):
@@ -132,7 +120,7 @@ class Program:
         seeds = {id(variable) for variable in _seed_states(self.model)}
         non_trainable = self.model.non_trainable_variables
         self.is_seed = [id(variable) in seeds for variable in non_trainable]
-        self.data = _stack(task)
+        self.data = stack_folds(task)
 
     # -- one lane, one epoch -----------------------------------------------------------
 
@@ -225,7 +213,7 @@ class Program:
         """Compile both functions for chunks of this shape."""
         folds, circles, bases, numbers, state = self._inputs(chunk)
         epoch = jax.jit(self._epoch, donate_argnums=5).lower(
-            self.data, folds, circles, _stack_bases(bases, 0), jnp.int32(0), state, numbers
+            self.data, folds, circles, stack_bases(bases, 0), jnp.int32(0), state, numbers
         )
         predict = jax.jit(self._predict).lower(self.data, folds, state)
         return epoch.compile(), predict.compile()
@@ -236,8 +224,8 @@ class Program:
         bases = [task.base_draws(*pair) for pair in pairs]
         rows = self.data.x.shape[0] // len(task.folds)
         circles = np.stack([np.resize(base.circle, rows) for base in bases])
-        numbers = _stack_trees([_stack_trees([self._numbers(x) for x in pair]) for pair in chunk])
-        state = _stack_trees([self._initial(*pair, len(chunk[0])) for pair in pairs])
+        numbers = stack_trees([stack_trees([self._numbers(x) for x in pair]) for pair in chunk])
+        state = stack_trees([self._initial(*pair, len(chunk[0])) for pair in pairs])
         folds = jnp.array([fold for fold, _ in pairs])
         return folds, jnp.asarray(circles), bases, numbers, state
 
@@ -266,7 +254,7 @@ class Program:
         for epoch in range(self.task.plan.epochs):
             if self.task.stop.is_set():
                 return []
-            base = _stack_bases(bases, epoch)
+            base = stack_bases(bases, epoch)
             state = epoch_function(
                 self.data, folds, circles, base, jnp.int32(epoch), state, numbers
             )
@@ -308,76 +296,3 @@ class Program:
 def _seed_states(model: keras.Model) -> list[Any]:
     layers = model._flatten_layers()
     return [generator.state for layer in layers for generator in layer._seed_generators]
-
-
-def _stack_trees(trees: list[Tree]) -> Tree:
-    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *trees)
-
-
-def _stack_bases(bases: Sequence[Any], epoch: int) -> tuple[Any, ...]:
-    drawn = [base.epoch(epoch) for base in bases]
-    return tuple(jnp.asarray(np.stack(part)) for part in zip(*drawn, strict=True))
-
-
-def _padded(arrays: list[np.ndarray], fill: float = 0) -> Any:
-    """Stack arrays of different lengths."""
-    rows = max(len(array) for array in arrays)
-    out = np.full((len(arrays), rows, *arrays[0].shape[1:]), fill, arrays[0].dtype)
-    for target, array in zip(out, arrays, strict=True):
-        target[: len(array)] = array
-    return jnp.asarray(out)
-
-
-def _stack(task: Task) -> Data:
-    """Put the folds on the device, once."""
-    folds = task.folds
-    mixing = any(len(fold.neighbors) for fold in folds)
-    x = _padded([fold.x for fold in folds])
-    neighbors = _padded([fold.neighbors for fold in folds]) if mixing else None
-    flat = partial(jnp.reshape, shape=(-1, x.shape[-1]))
-    return Data(
-        flat(x),
-        None if neighbors is None else neighbors.reshape(-1, neighbors.shape[-1]),
-        jnp.asarray(folds[0].blendable, jnp.float32),
-        jnp.arange(len(folds), dtype=jnp.int32) * x.shape[1],
-        jnp.asarray(np.stack([fold.layout.starts for fold in folds]), jnp.int32),
-        _padded([fold.validation_x for fold in folds]),
-        _padded([fold.validation_labels.astype(np.int32) for fold in folds], fill=-1),
-        _padded([fold.test_x for fold in folds]),
-    )
-
-
-def average_precision(logits: Any, labels: Any, positive: int) -> Any:
-    """Compute average precision as scikit-learn does, on the device.
-
-    ``labels`` of -1 are padding. Two classes: that of ``positive``. More: the mean over the
-    classes that occur.
-    """
-    n_classes = logits.shape[-1]
-    odds = jnp.where(labels[:, None] >= 0, _log_odds(logits), -jnp.inf)
-    if n_classes == 2:
-        return _binary_average_precision(odds[:, positive], labels == positive)
-    truth = labels[:, None] == jnp.arange(n_classes)
-    each = jax.vmap(_binary_average_precision, in_axes=1)(odds, truth)
-    there = truth.any(axis=0)
-    return jnp.where(there, each, 0).sum() / there.sum()
-
-
-def _log_odds(logits: Any) -> Any:
-    """Turn logits (rows, classes) into the log-odds of each class against all others.
-
-    They rank rows as the probabilities do, without the ties of rounding near 1.
-    """
-    itself = jnp.eye(logits.shape[-1], dtype=bool)
-    rest = jnp.where(itself, -jnp.inf, logits[:, None, :])
-    return logits - jax.nn.logsumexp(rest, axis=-1)
-
-
-def _binary_average_precision(scores: Any, truth: Any) -> Any:
-    """Sum precision over the positives; tied scores share the precision at the tie's end."""
-    descending, hits = jax.lax.sort((-scores, truth.astype(jnp.float32)), num_keys=1)
-    rank = jnp.arange(1, len(scores) + 1)
-    precision = jnp.cumsum(hits) / rank
-    last_of_tie = jnp.append(descending[1:] != descending[:-1], True)
-    end = jax.lax.cummin(jnp.where(last_of_tie, rank, len(scores)), reverse=True) - 1
-    return (hits * precision[end]).sum() / jnp.maximum(hits.sum(), 1)

@@ -1,0 +1,89 @@
+"""What all executors share: batch size, steps, common random numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kilter.comparison.executors.base import Executor, Lane, Task, by_pair
+from kilter.comparison.run import lanes_of
+
+
+def task_of_size(task: Task, rows: int, n_classes: int = 2, batch_size: int | None = None) -> Task:
+    fold = SimpleNamespace(x=np.empty((rows, 3)))
+    plan = replace(task.plan, batch_size=batch_size)
+    return Task(plan, (fold,), n_classes, 1, task.build, task.stop)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch"),
+    [(10, 32), (960, 32), (1920, 64), (7_680, 256), (1_000_000, 256), (4_000, 128)],
+)
+def test_about_thirty_steps_an_epoch(task_of, rows: int, batch: int) -> None:
+    task = task_of_size(task_of(2), rows)
+    assert task.batch_size == batch
+    assert (task.steps - 1) * batch < rows <= task.steps * batch
+
+
+def test_a_batch_has_room_for_every_class(task_of) -> None:
+    assert task_of_size(task_of(2), 100, n_classes=300).batch_size == 300
+    assert task_of_size(task_of(2), 100, n_classes=3, batch_size=2).batch_size == 3
+
+
+def test_a_batch_size_that_is_given_is_taken(task_of) -> None:
+    task = task_of_size(task_of(2), 101, batch_size=10)
+    assert (task.batch_size, task.steps) == (10, 11)
+
+
+def test_all_folds_have_as_many_steps(task_of) -> None:
+    task = task_of(2)  # folds of 300 and 270 training rows, batches of 32
+    assert task.steps == 10
+    assert [len(task.base_draws(fold, 0).epoch(0)[0]) for fold in (0, 1)] == [320, 320]
+    assert task.width == 4
+
+
+def test_random_numbers_hang_on_plan_seed_fold_and_seed(task_of) -> None:
+    task = task_of(2)
+    slots = task.base_draws(0, 1).epoch(0)[0]
+    np.testing.assert_array_equal(slots, task.base_draws(0, 1).epoch(0)[0])
+    others = [task.base_draws(1, 1), task.base_draws(0, 0), task_of(2, seed=1).base_draws(0, 1)]
+    assert all((slots != other.epoch(0)[0]).any() for other in others)
+
+
+def test_initial_weights_hang_on_them_too(task_of) -> None:
+    def kernel(task: Task, fold: int, seed: int) -> np.ndarray:
+        return task.network(fold, seed).get_weights()[0]
+
+    task = task_of(2)
+    np.testing.assert_array_equal(kernel(task, 0, 1), kernel(task, 0, 1))
+    others = [kernel(task, 1, 1), kernel(task, 0, 0), kernel(task_of(2, seed=1), 0, 1)]
+    assert all((kernel(task, 0, 1) != other).any() for other in others)
+
+
+def test_the_optimizer_is_the_plans_and_new(task_of) -> None:
+    task = task_of(2, learning_rate=0.25, weight_decay=0.125)
+    one, other = task.optimizer(), task.optimizer()
+    assert one is not other
+    assert float(one.learning_rate) == 0.25
+    assert one.weight_decay == 0.125
+
+
+def test_pairs_hold_the_lanes_that_share_numbers(task_of) -> None:
+    lanes = lanes_of(task_of(2, seeds=3, remedies=["focal", "smote"]).plan)
+    pairs = by_pair(lanes[::-1])
+    assert set(pairs) == {(fold, seed) for fold in range(2) for seed in range(3)}
+    for (fold, seed), some in pairs.items():
+        assert {(lane.fold, lane.seed) for lane in some} == {(fold, seed)}
+        assert len({lane.training for lane in some}) == len(some) == 3
+
+
+def test_lanes_are_values() -> None:
+    assert Lane(("a", "b"), 0, 1) == Lane(("a", "b"), 0, 1)  # type: ignore[arg-type]
+
+
+def test_an_executor_must_train() -> None:
+    with pytest.raises(TypeError, match="train"):
+        Executor()  # type: ignore[abstract]

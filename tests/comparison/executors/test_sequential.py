@@ -1,0 +1,54 @@
+"""One `fit` after another: patience, the best epoch's weights, an end on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from sklearn.metrics import average_precision_score
+
+from kilter.comparison.executors.sequential import Sequential
+from kilter.comparison.run import lanes_of
+from kilter.sampling import BaseDraws
+
+pytestmark = pytest.mark.backend
+
+
+def test_the_best_epoch_is_what_comes_back(task_of: Callable) -> None:
+    task = task_of(2, remedies=[], epochs=3, patience=3, learning_rate=0.05)
+    (lane, _) = lanes_of(task.plan)
+    (one,) = Sequential().train(task, [lane])
+    fold = task.folds[0]
+    p = softmax(one.validation.astype(float), axis=1)[:, 1]
+    assert one.score == pytest.approx(average_precision_score(fold.validation_labels, p))
+    network = task.network(0, 0)
+    network.set_weights(one.weights)
+    for x, logits in ((fold.validation_x, one.validation), (fold.test_x, one.test)):
+        np.testing.assert_allclose(network.predict(x, verbose=0), logits, atol=1e-5)
+    assert one.seconds > 0
+    assert one.lane == lane
+
+
+def test_without_progress_a_lane_ends_after_its_patience(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = task_of(2, remedies=[], learning_rate=0.0, epochs=20, patience=2)
+    drawn, draw = [], BaseDraws.epoch
+    monkeypatch.setattr(
+        BaseDraws, "epoch", lambda self, epoch: drawn.append(epoch) or draw(self, epoch)
+    )
+    (one,) = Sequential().train(task, lanes_of(task.plan)[:1])
+    assert drawn == [0, 1, 2]
+    assert one.epoch == 0
+    for weight, initial in zip(one.weights, task.network(0, 0).get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, initial)
+
+
+def test_a_stop_ends_it(task_of: Callable) -> None:
+    task = task_of(2, remedies=[], epochs=1)
+    training = Sequential().train(task, lanes_of(task.plan))
+    assert next(training).lane == lanes_of(task.plan)[0]
+    task.stop.set()
+    assert list(training) == []
