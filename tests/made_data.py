@@ -1,4 +1,6 @@
-"""Datasets made in memory."""
+"""Datasets, files and probabilities made for a test."""
+
+from pathlib import Path
 
 import numpy as np
 
@@ -24,3 +26,16 @@ def make_dataset(
     classes = tuple(f"class{label}" for label in range(labels.max() + 1))
     schema = Schema(tuple(columns), "target", classes)
     return Dataset("made", schema, Features(numbers, codes), labels, groups, times)
+
+
+def write(folder: Path, text: str | bytes, name: str = "t.csv") -> Path:
+    """Write a file into a folder, text as UTF-8."""
+    path = folder / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def two_columns(p: np.ndarray) -> np.ndarray:
+    """Return the probabilities of two classes from those of the second."""
+    p = np.asarray(p)
+    return np.column_stack([1 - p, p])

@@ -386,7 +386,7 @@ class TestInterrupt:
         assert len(set(quick.trained)) == 3
 
     @pytest.mark.slow
-    def test_a_true_signal(self) -> None:
+    def test_a_true_signal(self, quick: Quick) -> None:
         data = write(table(1500, 200))
         words = ("compare", data, *FRAUD, *SMALL, "--folds", 5, "--seeds", 3, "--out", "mine")
         process = start(*words)
@@ -403,14 +403,8 @@ class TestInterrupt:
         assert not Path("mine").exists()
         kept = len(list(lanes.glob("*.npz")))
         assert 0 < kept < 30
-        done: list[int] = []
-        with pytest.MonkeyPatch.context() as patch:
-            progress = driver._progress
-            patch.setattr(
-                driver, "_progress", lambda p, t, n: done.append(len(t)) or progress(p, t, n)
-            )
-            assert kilter(*words, "--resume").code == 0
-        assert done == list(range(kept, 31))
+        assert kilter(*words, "--resume").code == 0
+        assert len(quick.trained) == 30 - kept
         assert names("mine") == set(FILES)
 
 

@@ -92,6 +92,7 @@ class Quick(Executor):
         return (-0.5 * distances).astype(np.float32)
 
 
+SOME = ("none", "none+threshold", "smote", "class-weights", "focal", "logit-adjust")
 SETTINGS: dict[str, Any] = {"folds": 3, "seeds": 2, "hidden": (4,), "neighbors": 3}
 
 
@@ -139,10 +140,10 @@ def _parts(dataset: Dataset, plan: Plan) -> SimpleNamespace:
 
 @pytest.fixture(scope="session", params=[2, 3], ids=["two-classes", "three-classes"])
 def judged(request: pytest.FixtureRequest) -> SimpleNamespace:
-    """Everything of a quick run of all remedies: parts, result."""
+    """Everything of a quick run of six remedies: its parts and its result."""
     n_classes = request.param
     dataset = load(make_table(n_classes, "text"), "target")
-    plan = Plan.make(None, **SETTINGS)
+    plan = Plan.make(SOME, **SETTINGS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "find_executor", lambda name: Quick())
         result = driver.run(plan, dataset)

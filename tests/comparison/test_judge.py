@@ -66,6 +66,12 @@ def test_a_folds_answer_is_the_mean_of_its_seeds_probabilities(judged: SimpleNam
             assert len(of_fold) == 2
             np.testing.assert_allclose(fold.test.probabilities, np.mean(of_fold, axis=0), rtol=1e-5)
             assert fold.test.probabilities.dtype == np.float64
+            validated = [softmax(one.validation, 1) for one in seeds if one.lane.fold == number]
+            found = ValidationScores(
+                judged.splits[number].validation.labels, np.mean(validated, axis=0, dtype=float)
+            )
+            calibrated = Calibrator.fit(found).apply(fold.test.probabilities)
+            np.testing.assert_allclose(fold.calibrated, calibrated, rtol=1e-3)
 
 
 def test_untouched_the_most_probable_class_is_predicted(judged: SimpleNamespace) -> None:

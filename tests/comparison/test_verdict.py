@@ -131,8 +131,8 @@ def test_probabilities_that_are_too_high_are_said_with_the_worst_of_them() -> No
     others = [against("smote", 0.69, ratio=3.0), against("oversample", 0.69, ratio=4.26)]
     said = text([BASE, *others])
     assert said.endswith(
-        "Raw probabilities of fraud come out 4.3 times too high with oversample; the model that is "
-        "handed over is calibrated."
+        "Raw probabilities of class fraud come out 4.3 times too high with oversample; the model "
+        "that is handed over is calibrated."
     )
     assert "too high" not in text([BASE, against("smote", 0.69, ratio=1.49)])
 

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, reject, settings
@@ -9,8 +7,7 @@ from sklearn.model_selection import StratifiedKFold
 from kilter._errors import ArgumentError, ArgumentTypeError, DataError, TooFewRowsError
 from kilter._types import Test, Train, Validation
 from kilter.data import load, split
-from kilter.data.deal import deal
-from kilter.data.units import twins, units
+from kilter.data.units import units
 from made_data import make_dataset
 
 
@@ -124,39 +121,6 @@ def test_parts_are_three_types_with_sorted_rows():
         np.testing.assert_array_equal(part.features.numbers, data.features.numbers[part.rows])
 
 
-def test_twins_look_at_the_values_only():
-    numbers = np.array([[0.0, np.nan], [-0.0, -np.nan], [0.0, 1.0], [0.0, np.nan]])
-    codes = np.array([[1], [1], [1], [2]], np.int32)
-    codes_of = twins(make_dataset(np.array([0, 1, 0, 1]), numbers, codes).features)
-    assert codes_of[0] == codes_of[1]
-    assert len(set(codes_of[1:])) == 3
-
-
-@pytest.mark.parametrize("name", ["page-blocks", "adult", "car", "mammography"])
-def test_twins_as_numpy_finds_them(table_path, name):
-    features = load(table_path(name), "target").features
-    rows = np.column_stack([np.nan_to_num(features.numbers, nan=-1e9), features.codes])
-    assert twins(features).max() + 1 == len(np.unique(rows, axis=0))
-
-
-def test_groups_that_share_a_twin_are_one_unit():
-    numbers = np.array([[1.0], [1.0], [2.0], [3.0], [4.0]])
-    groups = np.array([7, 9, 9, 7, 8])
-    ids = units(make_dataset(np.array([0, 1, 0, 1, 0]), numbers, groups=groups))
-    assert len(set(ids[:4])) == 1
-    assert ids[4] != ids[0]
-
-
-def test_large_groups_are_shared_out_evenly():
-    rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(400), rng.integers(1, 30, 400))
-    labels = (rng.random(400) < 0.1).astype(int)[groups]
-    part_of = deal(labels, groups, 5, rng)
-    for label in (0, 1):
-        counts = np.bincount(part_of[labels == label], minlength=5)
-        assert counts.max() - counts.min() <= 2
-
-
 def test_as_even_as_scikit_learn(table_path):
     data = load(table_path("yeast4"), "target")
     ours = [np.bincount(cut.test.labels) for cut in split(data)]
@@ -243,12 +207,3 @@ def test_a_class_that_is_not_in_every_block_of_time():
     labels[90:] = 0
     with pytest.raises(TooFewRowsError, match=r"`class1` has 0 rows in the test part of fold 3"):
         split(make_dataset(labels, times=np.arange(200.0)))
-
-
-def test_half_a_million_rows_are_quick():
-    labels = (np.random.default_rng(0).random(500_000) < 0.01).astype(int)
-    start = time.process_time()
-    part_of = deal(labels, np.arange(len(labels)), 5, np.random.default_rng(0))
-    assert time.process_time() - start < 3
-    counts = np.bincount(part_of[labels == 1])
-    assert counts.max() - counts.min() <= 1

@@ -11,10 +11,7 @@ from kilter._errors import ArgumentError, ArgumentTypeError, ArtifactError
 from kilter._types import TestScores, ValidationScores
 from kilter.decide import Calibrator
 from kilter.metrics import average_precision, calibration_ratio, log_loss
-
-
-def two_columns(p):
-    return np.column_stack([1 - p, p])
+from made_data import two_columns
 
 
 def rare(rows, seed, shift=0.0):

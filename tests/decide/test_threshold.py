@@ -11,17 +11,13 @@ from kilter import metrics
 from kilter._errors import ArgumentError, ArgumentTypeError, ArtifactError
 from kilter._types import TestScores, ValidationScores
 from kilter.decide import Threshold
+from made_data import two_columns
 
 METRICS = {
     "macro_f1": metrics.macro_f1,
     "balanced_accuracy": metrics.balanced_accuracy,
     "mcc": metrics.mcc,
 }
-
-
-def two_columns(p):
-    p = np.asarray(p)
-    return np.column_stack([1 - p, p])
 
 
 def many(rows, n_classes, seed=0):

@@ -5,18 +5,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import average_precision_score
 
-from kilter._errors import ArgumentError, ArgumentTypeError
+from kilter._errors import ArgumentError
 from kilter.metrics import (
     average_precision,
     average_precision_interval,
     logit_interval,
     macro_interval,
 )
-
-
-def two_columns(p):
-    p = np.asarray(p)
-    return np.column_stack([1 - p, p])
+from made_data import two_columns
 
 
 def test_two_classes_by_hand():
@@ -134,26 +130,3 @@ def test_level_must_be_a_share(level):
 def test_logit_interval_needs_an_inner_value(ap):
     with pytest.raises(ArgumentError, match="`ap` must lie strictly"):
         logit_interval(ap, 0.1)
-
-
-@pytest.mark.parametrize(
-    ("labels", "probabilities", "message"),
-    [
-        ([0, 1], [0.5, 0.5], "`probabilities` must have the shape"),
-        ([0, 1], [[0.5, 0.5]], "`probabilities` must have one row a label"),
-        ([0, 1], [[2.0, -1.0], [0.5, 0.5]], "apply a softmax"),
-        ([0, 1], [[np.nan, 0.5], [0.5, 0.5]], "must be finite"),
-        ([0, 1], [[0.9, 0.9], [0.5, 0.5]], "sum to 1"),
-        ([0, 2], [[0.5, 0.5], [0.5, 0.5]], "`labels` must be classes from 0 to 1"),
-        ([-1, 0], [[0.5, 0.5], [0.5, 0.5]], "`labels` must be classes from 0"),
-        ([], np.zeros((0, 2)), "`probabilities` must have the shape"),
-    ],
-)
-def test_errors_say_what_came(labels, probabilities, message):
-    with pytest.raises(ArgumentError, match=message):
-        average_precision(np.array(labels, int), probabilities, 1)
-
-
-def test_labels_must_be_positions():
-    with pytest.raises(ArgumentTypeError, match="`labels` must be whole numbers"):
-        average_precision(["a", "b"], two_columns([0.1, 0.2]), 1)

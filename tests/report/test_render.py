@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import kilter._errors as errors
-from kilter.report import formats, render, write
+from kilter.report import render, write
 
 VOID = {"meta", "br", "wbr", "link", "img", "hr"}
 Summary = dict[str, Any]
@@ -183,35 +183,3 @@ def test_another_schema_is_refused(summary: Summary) -> None:
     summary["schema"] = 2
     with pytest.raises(errors.ArgumentError, match="schema 1; got 2"):
         render(summary)
-
-
-@pytest.mark.parametrize(
-    ("shown", "expected"),
-    [
-        (formats.number(0.12345), "0.123"),
-        (formats.number(-0.5, 1), "−0.5"),
-        (formats.number(None), "–"),
-        (formats.number(0.0001), "<0.001"),
-        (formats.number(0), "0.000"),
-        (formats.signed(0.0123), "+0.012"),
-        (formats.signed(-0.0123), "−0.012"),
-        (formats.signed(-0.0), "0.000"),
-        (formats.bounds([0.1, 0.2]), "0.100 to 0.200"),
-        (formats.bounds([-0.1, 0.2], sign=True), "−0.100 to +0.200"),
-        (formats.bounds(None), ""),
-        (formats.percent(0.234), "23%"),
-        (formats.percent(0.0234), "2.3%"),
-        (formats.percent(0.00234), "0.23%"),
-        (formats.percent(0.0000234), "<0.01%"),
-        (formats.percent(0.0), "0%"),
-        (formats.chance(0.999), ">99%"),
-        (formats.chance(0.001), "<1%"),
-        (formats.chance(0.5), "50%"),
-        (formats.count(1234567), "1,234,567"),
-        (formats.seconds(14.25), "14.2 s"),
-        (formats.seconds(90), "1.5 min"),
-        (formats.seconds(5400), "1.5 h"),
-    ],
-)
-def test_numbers_as_people_read_them(shown: str, expected: str) -> None:
-    assert shown == expected

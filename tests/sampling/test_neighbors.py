@@ -16,7 +16,7 @@ def brute_force(x: np.ndarray, labels: np.ndarray, row: int, k: int) -> np.ndarr
     return np.sort(np.linalg.norm(x[others] - x[row], axis=1))[:k]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10_000),
     rows=st.integers(6, 60),

@@ -148,8 +148,8 @@ def _probabilities(compared: Sequence[Against], rarest: str) -> list[str]:
     if ratios[name] < 1.5:
         return []
     return [
-        f"Raw probabilities of {rarest} come out {ratios[name]:.1f} times too high with {name}; "
-        "the model that is handed over is calibrated."
+        f"Raw probabilities of class {rarest} come out {ratios[name]:.1f} times too high with "
+        f"{name}; the model that is handed over is calibrated."
     ]
 
 

@@ -141,6 +141,21 @@ def reads_as_numbers(vocabulary: tuple[str, ...]) -> bool:
     return any(re.fullmatch(r"-?\d+", word) for word in vocabulary)
 
 
+def all_numbers(words: pa.Array) -> bool:
+    """Whether there are words, and each is a number."""
+    known = words.drop_null()
+    try:
+        known.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return len(known) > 0
+
+
+def any_number(vocabulary: tuple[str, ...]) -> bool:
+    """Whether some category is a number in words."""
+    return any(all_numbers(pa.array([word])) for word in vocabulary)
+
+
 def stack(columns: tuple[Column, ...], blocks: dict[str, np.ndarray], rows: int) -> Features:
     """Put the blocks of these columns side by side."""
     numbers = [blocks[column.name] for column in columns if column.kind in NUMERIC]

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from kilter._errors import SchemaError, did_you_mean
 from kilter._types import Column, Features, Schema
-from kilter.data.columns import block, kind_of, reads_as_numbers, stack
+from kilter.data.columns import all_numbers, any_number, block, kind_of, reads_as_numbers, stack
 from kilter.data.read import read
 
 _WORDS = {"number": "numbers", "date": "dates", "boolean": "booleans", "category": "text"}
@@ -58,6 +58,7 @@ def conform(source: Any, schema: Schema) -> Features:
     _refuse_extra(schema, table.column_names)
     for column in schema.columns:
         _refuse_retyped(column, table.schema.field(column.name).type)
+        _refuse_numbers_as_words(column, table[column.name])
     blocks = {column.name: _conformed(column, table[column.name]) for column in schema.columns}
     return stack(schema.columns, blocks, len(table))
 
@@ -99,3 +100,18 @@ def _refuse_retyped(column: Column, type_: pa.DataType) -> None:
             f"`{column.name}` must hold {_WORDS[column.kind]}, as in the training table; it holds "
             f"{got} (`{type_}`). Convert it, or train again."
         )
+
+
+def _refuse_numbers_as_words(column: Column, values: pa.ChunkedArray) -> None:
+    """Refuse a column of a text file that held words and holds nothing but numbers now."""
+    if column.kind != "category" or not _is_text(values.type):
+        return
+    if all_numbers(values.unique()) and not any_number(column.vocabulary):
+        raise SchemaError(
+            f"`{column.name}` must hold {_WORDS['category']}, as in the training table; it holds "
+            "numbers. Put the right column there, or train again."
+        )
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))

@@ -104,20 +104,32 @@ def _at_random(labels: np.ndarray, ids: np.ndarray, folds: int, seed: int) -> li
     cuts = []
     for fold in range(folds):
         rest = np.flatnonzero(fold_of != fold)
-        rng = np.random.default_rng([seed, fold])
-        part_of = deal(labels[rest], ids[rest], _INNER_PARTS, rng)
-        inner = part_of == _fairest(labels[rest], part_of)
+        inner = _inner(labels[rest], ids[rest], [seed, fold])
         cuts.append(_Rows(rest[~inner], rest[inner], np.flatnonzero(fold_of == fold)))
     return cuts
 
 
+def _inner(labels: np.ndarray, ids: np.ndarray, key: list[int]) -> np.ndarray:
+    """Return which rows validate: a fifth, or the smallest larger part with every class.
+
+    With very many rare classes no fifth may hold a row of each.
+    """
+    classes = len(np.unique(labels))
+    for parts in range(_INNER_PARTS, 1, -1):
+        part_of = deal(labels, ids, parts, np.random.default_rng(key))
+        inner = part_of == _fairest(labels, part_of)
+        if len(np.unique(labels[inner])) == classes:
+            break
+    return inner
+
+
 def _fairest(labels: np.ndarray, part_of: np.ndarray) -> int:
-    """Return the part that lacks the fewest classes and is nearest to a fifth of each."""
+    """Return the part that lacks the fewest classes and is nearest to its share of each."""
     counts = class_counts(part_of, labels).toarray()
     totals = counts.sum(axis=0)
     counts, totals = counts[:, totals > 0], totals[totals > 0]
     lacking = (counts == 0).sum(axis=1)
-    unfair = np.abs(counts / totals - 1 / _INNER_PARTS).sum(axis=1)
+    unfair = np.abs(counts / totals - 1 / len(counts)).sum(axis=1)
     return int(np.lexsort((unfair, lacking))[0])
 
 

@@ -69,7 +69,7 @@ def _without_missing(name: str, role: str, values: pa.ChunkedArray) -> pa.Chunke
         first = pc.index(missing, True).as_py() + 1
         raise DataError(
             f"`{name}` is the {role} and must be known in every row; it is missing in {count:,} "
-            f"rows, the first being row {first:,} (counted from 1). Fill or remove those rows."
+            f"{'row' if count == 1 else 'rows'}, the first being row {first:,} (counted from 1). Fill or remove those rows."
         )
     if kind == "category":
         return pa.chunked_array([as_text(values)])

@@ -15,6 +15,10 @@ def audit_warnings(report: dict[str, Any]) -> list[str]:
     return [*_about_leaks(report), *_about_rows(report), *_about_columns(report)]
 
 
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
 def _names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
@@ -45,12 +49,12 @@ def _about_rows(report: dict[str, Any]) -> Iterator[str]:
         most = claim["max_folds"]
         advice = f"Use `--folds {most}`" if most else "Merge or drop that class"
         yield (
-            f"Class `{claim['class']}` has {claim['rows']:,} rows, too few for {_USUAL_FOLDS} "
+            f"Class `{claim['class']}` has {_rows(claim['rows'])}, too few for {_USUAL_FOLDS} "
             f"folds. {advice}, or collect more rows of it."
         )
     if claim["ap_half_width"] > _WIDE:
         yield (
-            f"With {claim['rows']:,} rows of class `{claim['class']}`, an average precision of "
+            f"With {_rows(claim['rows'])} of class `{claim['class']}`, an average precision of "
             f".50 is known to ±{claim['ap_half_width']:.2f} only: small differences between "
             "remedies cannot be shown. Collect more rows of it."
         )
@@ -93,21 +97,25 @@ def _facts(report: dict[str, Any]) -> Iterator[str]:
     yield from _class_lines(report["classes"])
     yield f"imbalance {report['imbalance_ratio']:,.1f} : 1"
     for column, rows in report["missing"].items():
-        yield f"missing {column}: {rows:,} rows ({rows / report['rows']:.1%})"
+        yield f"missing {column}: {_rows(rows)} ({rows / report['rows']:.1%})"
     claim = report["claim"]
     yield (
-        f"{claim['rows']:,} rows of class {claim['class']}: an average precision of .50 is known "
+        f"{_rows(claim['rows'])} of class {claim['class']}: an average precision of .50 is known "
         f"to ±{claim['ap_half_width']:.2f}; {claim['max_folds']} folds at most"
     )
 
 
 def _class_lines(classes: list[dict[str, Any]]) -> list[str]:
     """Return a line a class, rarest first; of many, the rarest and the largest."""
-    lines = [f"class {c['label']}: {c['rows']:,} rows ({c['share']:.2%})" for c in classes]
+    lines = [f"class {c['label']}: {_rows(c['rows'])} ({c['share']:.2%})" for c in classes]
     left_out = len(lines) - _MOST_LINES
     if left_out <= 0:
         return lines
-    return [*lines[: _MOST_LINES - 1], f"... {left_out:,} more classes ...", lines[-1]]
+    return [
+        *lines[: _MOST_LINES - 1],
+        f"... {left_out:,} more {'class' if left_out == 1 else 'classes'} ...",
+        lines[-1],
+    ]
 
 
 def _counted(kind: str, count: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Event
 
 import keras
 import numpy as np
@@ -43,17 +44,31 @@ def epochs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return drawn
 
 
-def test_without_progress_a_lane_ends_after_its_patience(
-    task_of: Callable, epochs: list[int]
+def test_a_lane_ends_after_its_patience_or_when_it_is_told_to(
+    task_of: Callable, epochs: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = task_of(2, remedies=["focal"], learning_rate=0.0, epochs=20, patience=3)
-    trained = list(Lanes().train(task, [lane for lane in lanes_of(task.plan) if lane.fold == 0]))
-    assert max(epochs) == 3  # the first and three more
-    assert len(trained) == 2
+    chunk = [[lane for lane in lanes_of(task.plan) if lane.fold == 0]]
+    program = module.Program(task)
+    compiled = program.compile(chunk)
+    epochs.clear()
+    trained = program.run(compiled, chunk, share=0.5)
+    assert epochs == [0, 1, 2, 3]  # without progress: the first and three more
     for one in trained:
         assert one.epoch == 0
         for weight, initial in zip(one.weights, task.network(0, 0).get_weights(), strict=True):
             np.testing.assert_array_equal(weight, initial)
+    draw = BaseDraws.epoch  # counts
+
+    def stops(self: BaseDraws, epoch: int) -> tuple:
+        if epoch == 1:
+            task.stop.set()
+        return draw(self, epoch)
+
+    monkeypatch.setattr(BaseDraws, "epoch", stops)
+    epochs.clear()
+    assert program.run(compiled, chunk, share=0.5) == []
+    assert epochs == [0, 1]
 
 
 def forced(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
@@ -91,27 +106,24 @@ def test_pairs_of_which_some_lanes_are_done_go_into_chunks_of_their_own(task_of:
     assert [module._shape(chunk) for chunk in module._chunks(lanes)] == [(1, 3)] * 3 + [(1, 1)]
 
 
-def test_many_pairs_at_once_are_pair_after_pair_and_fit_after_fit(
-    task_of: Callable, in_order: Callable, monkeypatch: pytest.MonkeyPatch
+def test_many_pairs_at_once_are_one_fit_after_another(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Early stopping, uneven folds, forced chunks: three ways to train the same lanes."""
+    """Early stopping, folds of different sizes and mixtures, two pairs to a chunk."""
     task = task_of(3, remedies=["smote"], epochs=12, patience=2, learning_rate=0.02)
     lanes = lanes_of(task.plan)
-    alone = [lane for lane in lanes if lane.fold == 1]
-    ways = [in_order(Lanes().train(task, lanes)), in_order(Sequential().train(task, alone))]
     forced(monkeypatch, 4)
     assert [module._shape(chunk) for chunk in module._chunks(lanes)] == [(2, 2)]
-    together = in_order(Lanes().train(task, lanes))
-    assert any(one.epoch + 2 < 11 for one in together)  # some stopped early
-    by_lane = {one.lane: one for one in together}
-    for way in ways:
-        for other in way:
-            one = by_lane[other.lane]
-            assert one.epoch == other.epoch
-            assert one.score == pytest.approx(other.score, abs=1e-3)
-            np.testing.assert_allclose(one.validation, other.validation, atol=LOGITS)
-            np.testing.assert_allclose(one.test, other.test, atol=LOGITS)
-    for one in together:
+    together = {one.lane: one for one in Lanes().train(task, lanes)}
+    assert together.keys() == set(lanes)
+    assert any(one.epoch + 2 < 11 for one in together.values())  # stopped early
+    smote = [lane for lane in lanes if lane.training[0].synthetic]
+    for alone in Sequential().train(task, smote):
+        one = together[alone.lane]
+        assert one.epoch == alone.epoch
+        assert one.score == pytest.approx(alone.score, abs=1e-3)
+        np.testing.assert_allclose(one.validation, alone.validation, atol=LOGITS)
+        np.testing.assert_allclose(one.test, alone.test, atol=LOGITS)
         assert len(one.validation) == len(task.folds[one.lane.fold].validation_x)
         network = task.network(one.lane.fold, one.lane.seed)
         network.set_weights(one.weights)
@@ -119,30 +131,49 @@ def test_many_pairs_at_once_are_pair_after_pair_and_fit_after_fit(
         np.testing.assert_allclose(network.predict(x, verbose=0), one.test, atol=1e-4)
 
 
-def test_a_stop_ends_it_at_the_next_epoch(
-    task_of: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    task = task_of(2, remedies=["focal"], epochs=500, patience=500)
-    draw, drawn = BaseDraws.epoch, []
+class Instant:
+    """Takes the place of the program: compiles and trains nothing."""
 
-    def stops(self: BaseDraws, epoch: int):
-        drawn.append(epoch)
-        if epoch == 2:
-            task.stop.set()
-        return draw(self, epoch)
+    def __init__(self, task) -> None:
+        self.task = task
 
-    monkeypatch.setattr(BaseDraws, "epoch", stops)
-    assert list(Lanes().train(task, lanes_of(task.plan))) == []
-    assert max(drawn) <= 3
+    def compile(self, chunk: list) -> str:
+        return f"compiled for {module._shape(chunk)}"
+
+    def run(self, compiled: str, chunk: list, share: float) -> list:
+        assert compiled == f"compiled for {module._shape(chunk)}"
+        assert 0 < share <= 1
+        return [] if self.task.stop.is_set() else [lane for pair in chunk for lane in pair]
+
+
+def test_every_lane_is_run_once(task_of: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Program", Instant)
+    task = task_of(2, remedies=["focal", "smote"], seeds=3)
+    lanes = lanes_of(task.plan)[2:]  # chunks of three lanes, and one of one
+    done = list(Lanes().train(task, lanes))
+    assert sorted(map(repr, done)) == sorted(map(repr, lanes))
+    assert not task.stop.is_set()
 
 
 def test_whoever_stops_listening_stops_the_work(
     task_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module.os, "cpu_count", lambda: 1)  # one chunk after the other
-    task = task_of(2, remedies=["focal"], epochs=3, seeds=3)
+    begun, may_end = [], Event()
+
+    class Slow(Instant):
+        def run(self, compiled: str, chunk: list, share: float) -> list:
+            begun.append(chunk)
+            if len(begun) > 1:
+                may_end.wait(10)
+            return super().run(compiled, chunk, share)
+
+    monkeypatch.setattr(module, "Program", Slow)
+    task = task_of(2, remedies=["focal"], seeds=4)
+    monkeypatch.setattr(task.stop, "set", lambda: (Event.set(task.stop), may_end.set()))
     training = Lanes().train(task, lanes_of(task.plan))
-    assert next(training).epoch >= 0
+    next(training)
     assert not task.stop.is_set()
     training.close()
     assert task.stop.is_set()
+    assert len(begun) <= 2  # of eight: what was waiting never began

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kilter.data import load
+from kilter.data.units import twins, units
+from made_data import make_dataset
+
+
+def test_twins_look_at_the_values_only():
+    numbers = np.array([[0.0, np.nan], [-0.0, -np.nan], [0.0, 1.0], [0.0, np.nan]])
+    codes = np.array([[1], [1], [1], [2]], np.int32)
+    codes_of = twins(make_dataset(np.array([0, 1, 0, 1]), numbers, codes).features)
+    assert codes_of[0] == codes_of[1]
+    assert len(set(codes_of[1:])) == 3
+
+
+@pytest.mark.parametrize("name", ["page-blocks", "adult", "car", "mammography"])
+def test_twins_as_numpy_finds_them(table_path, name):
+    features = load(table_path(name), "target").features
+    rows = np.column_stack([np.nan_to_num(features.numbers, nan=-1e9), features.codes])
+    assert twins(features).max() + 1 == len(np.unique(rows, axis=0))
+
+
+def test_groups_that_share_a_twin_are_one_unit():
+    numbers = np.array([[1.0], [1.0], [2.0], [3.0], [4.0]])
+    groups = np.array([7, 9, 9, 7, 8])
+    ids = units(make_dataset(np.array([0, 1, 0, 1, 0]), numbers, groups=groups))
+    assert len(set(ids[:4])) == 1
+    assert ids[4] != ids[0]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=25))
+def test_units_are_what_can_be_reached_by_ties(rows):
+    numbers, groups = np.array(rows).T
+    labels = np.arange(len(rows)) % 2
+    ids = units(make_dataset(labels, numbers[:, None].astype(float), groups=groups))
+    tied = (numbers[:, None] == numbers) | (groups[:, None] == groups)
+    for _ in rows:
+        tied = tied @ tied
+    np.testing.assert_array_equal(ids[:, None] == ids, tied)

@@ -1,0 +1,155 @@
+import copy
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kilter.data import audit, audit_lines, load
+from kilter.data.warn import audit_warnings
+
+
+def test_lines_say_it_all(skewed):
+    skewed["copy"] = skewed["target"]
+    skewed.loc[:250, "x"] = np.nan
+    text = "\n".join(audit_lines(audit(load(skewed, "target"))))
+    for said in (
+        "table: 400 rows, 1 number column, 2 category columns",
+        "class rare: 20 rows (5.00%)",
+        "imbalance 19.0 : 1",
+        "missing x: 251 rows (62.7%)",
+        "! Alone, `copy` (AUC 1.000) tells class `rare`",
+        "`x` is missing in most rows",
+        "`same` has one value only",
+    ):
+        assert said in text
+
+
+@pytest.fixture
+def clean() -> dict[str, Any]:
+    """Return an audit with nothing to warn of."""
+    return {
+        "name": "t",
+        "rows": 3000,
+        "columns": {"number": 2},
+        "classes": [
+            {"label": "rare", "rows": 1000, "share": 1 / 3},
+            {"label": "often", "rows": 2000, "share": 2 / 3},
+        ],
+        "imbalance_ratio": 2.0,
+        "duplicates": {"rows": 0, "conflicting": 0},
+        "missing": {},
+        "constant": [],
+        "identifiers": [],
+        "leaks": {},
+        "claim": {"class": "rare", "rows": 1000, "ap_half_width": 0.031, "max_folds": 50},
+        "warnings": [],
+    }
+
+
+def changed(report: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a copy with other values; those of a dict are put over the old ones."""
+    report = copy.deepcopy(report)
+    for key, value in changes.items():
+        nested = isinstance(value, dict) and report[key]
+        report[key] = {**report[key], **value} if nested else value
+    return report
+
+
+def test_a_clean_table_has_no_warning(clean):
+    assert audit_warnings(clean) == []
+    assert audit_lines(clean) == [
+        "t: 3,000 rows, 2 number columns",
+        "class rare: 1,000 rows (33.33%)",
+        "class often: 2,000 rows (66.67%)",
+        "imbalance 2.0 : 1",
+        "1,000 rows of class rare: an average precision of .50 is known to ±0.03; 50 folds at most",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"leaks": {"when.days": 0.9996, "x": 0.995}},
+            r"Alone, `when.days` (AUC 1.000), `x` (AUC 0.995) tells class `rare` from the rest",
+        ),
+        ({"leaks": {"when.days": 1.0, "x": 1.0}}, "`--drop when,x`."),
+        ({"duplicates": {"conflicting": 1234}}, "1,234 rows have an exact twin with another"),
+        ({"duplicates": {"rows": 1500}}, "1,500 of 3,000 rows have an exact twin."),
+        ({"claim": {"max_folds": 4}}, "too few for 5 folds. Use `--folds 4`, or collect"),
+        ({"claim": {"max_folds": 0}}, "too few for 5 folds. Merge or drop that class, or"),
+        ({"claim": {"ap_half_width": 0.151}}, "is known to ±0.15 only"),
+        ({"identifiers": ["id", "key"]}, "Convert it, or `--drop id,key`."),
+        ({"missing": {"x": 1501, "z": 1500}}, "`x` is missing in most rows. Consider `--drop x`."),
+        ({"constant": ["a", "b"]}, "`a`, `b` has one value only, and is left out."),
+    ],
+)
+def test_each_fault_has_one_warning(clean, changes, said):
+    (sentence,) = audit_warnings(changed(clean, **changes))
+    assert said in sentence
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"claim": {"max_folds": 5}},
+        {"claim": {"ap_half_width": 0.15}},
+        {"missing": {"x": 1500}},
+    ],
+)
+def test_on_the_edge_there_is_no_warning(clean, changes):
+    assert audit_warnings(changed(clean, **changes)) == []
+
+
+def test_the_gravest_comes_first_and_lines_end_with_the_warnings(clean):
+    report = changed(
+        clean,
+        constant=["c"],
+        missing={"m": 2000},
+        identifiers=["i"],
+        duplicates={"rows": 10, "conflicting": 5},
+        claim={"max_folds": 3, "ap_half_width": 0.2},
+        leaks={"x": 1.0},
+    )
+    report["warnings"] = audit_warnings(report)
+    starts = ("Alone, `x`", "5 rows", "Class `rare`", "With 1,000", "10 of", "`i`", "`m`", "`c`")
+    for sentence, start in zip(report["warnings"], starts, strict=True):
+        assert sentence.startswith(start)
+    assert audit_lines(report)[-8:] == [f"! {sentence}" for sentence in report["warnings"]]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (12, [f"class c{at}" for at in range(12)]),
+        (14, [*(f"class c{at}" for at in range(11)), "... 2 more classes ...", "class c13"]),
+    ],
+)
+def test_of_many_classes_the_rarest_and_the_largest(clean, count, expected):
+    classes = [{"label": f"c{at}", "rows": at + 2, "share": 0.01} for at in range(count)]
+    lines = audit_lines({**clean, "classes": classes})
+    assert [line.partition(":")[0] for line in lines[1:-2]] == expected
+    assert lines[-2].startswith("imbalance")
+
+
+def test_one_column_is_singular(clean):
+    report = {**clean, "columns": {"number": 1, "date": 2}}
+    assert audit_lines(report)[0] == "t: 3,000 rows, 1 number column, 2 date columns"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"classes": [{"label": "rare", "rows": 1, "share": 1 / 3000}]},
+        {"claim": {"rows": 1}},
+        {"claim": {"rows": 1, "max_folds": 0, "ap_half_width": 0.48}},
+        {"missing": {"x": 1}},
+    ],
+    ids=["class", "claim", "warnings", "missing"],
+)
+def test_one_row_is_singular(clean, changes):
+    report = changed(clean, **changes)
+    text = "\n".join([*audit_lines(report), *audit_warnings(report)])
+    assert re.search(r"\b1 row\b", text)
+    assert not re.search(r"\b1 rows\b", text)
