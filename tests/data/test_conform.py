@@ -92,7 +92,7 @@ def test_words_that_became_numbers_in_a_csv_are_refused(tmp_path):
     schema = load(rows, "y").schema
     path = tmp_path / "new.csv"
     path.write_text("colour\n3\n4.5\n")
-    with pytest.raises(SchemaError, match="`colour` must hold text.*holds numbers"):
+    with pytest.raises(SchemaError, match=r"`colour` must hold text.*holds numbers"):
         conform(path, schema)
     path.write_text("colour\n3\ngreen\n")
     assert conform(path, schema).codes.ravel().tolist() == [-2, -2]

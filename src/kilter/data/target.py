@@ -67,9 +67,10 @@ def _without_missing(name: str, role: str, values: pa.ChunkedArray) -> pa.Chunke
     missing = values.is_null(nan_is_null=True)
     if count := pc.sum(missing).as_py() or 0:
         first = pc.index(missing, True).as_py() + 1
+        rows = "row" if count == 1 else "rows"
         raise DataError(
             f"`{name}` is the {role} and must be known in every row; it is missing in {count:,} "
-            f"{'row' if count == 1 else 'rows'}, the first being row {first:,} (counted from 1). Fill or remove those rows."
+            f"{rows}, the first being row {first:,} (counted from 1). Fill or remove those rows."
         )
     if kind == "category":
         return pa.chunked_array([as_text(values)])
