@@ -26,7 +26,7 @@ demo: $(RUN_STAMP) ## compare remedies on a small table and write runs/demo (JAX
 	KERAS_BACKEND=jax $(BIN)/kilter demo
 
 test: $(DEV_STAMP) ## run all tests on JAX, then those marked `backend` on TensorFlow and PyTorch
-	KERAS_BACKEND=jax $(BIN)/pytest $(PYTEST_ARGS)
+	KERAS_BACKEND=jax $(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 	KERAS_BACKEND=tensorflow $(BIN)/pytest -m backend $(PYTEST_ARGS)
 	KERAS_BACKEND=torch $(BIN)/pytest -m backend $(PYTEST_ARGS)
 

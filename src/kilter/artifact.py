@@ -36,6 +36,7 @@ VERSION = 1
 MANIFEST = "manifest.json"
 NETWORK = "network.keras"
 BATCH = 8192
+BLOCK = 1 << 17  # rows that are encoded at once, to bound the memory
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,10 @@ class Model:
     encoders : tuple of Encoder
         One a fold.
     network : keras.Model
-        From one encoded array a fold to probabilities, averaged over folds and seeds.
-    calibrator : Calibrator
-        Fitted on validation rows.
+        From one encoded array a fold to one array of probabilities a fold, each averaged
+        over seeds.
+    calibrators : tuple of Calibrator
+        One a fold, fitted on its validation rows; their results are averaged.
     decision : Threshold or Costs
         From calibrated probabilities to classes; fitted on validation rows.
     about : dict
@@ -63,7 +65,7 @@ class Model:
     schema: Schema
     encoders: tuple[Encoder, ...]
     network: keras.Model
-    calibrator: Calibrator
+    calibrators: tuple[Calibrator, ...]
     decision: Threshold | Costs
     about: dict[str, Any] = field(default_factory=dict)
 
@@ -119,12 +121,19 @@ class Model:
         return pa.table({"prediction": self.decide(probabilities), **columns})
 
     def _probabilities(self, features: Features) -> np.ndarray:
-        if not len(features):
-            return np.empty((0, len(self.schema.classes)))
+        probabilities = np.empty((len(features), len(self.schema.classes)))
+        for start in range(0, len(features), BLOCK):
+            rows = np.arange(start, min(start + BLOCK, len(features)))
+            probabilities[rows] = self._block(features.take(rows))
+        return probabilities
+
+    def _block(self, features: Features) -> np.ndarray:
         width = self.network.inputs[0].shape[-1]
         encoded = [pad(encoder.transform(features), width) for encoder in self.encoders]
         raw = self.network.predict(encoded, batch_size=BATCH, verbose=0)
-        return self.calibrator.apply(np.asarray(raw, np.float64))
+        folds = zip(self.calibrators, raw if isinstance(raw, list) else [raw], strict=True)
+        mean: np.ndarray = np.mean([c.apply(np.asarray(p, np.float64)) for c, p in folds], axis=0)
+        return mean
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file, ``.kilter`` by custom.
@@ -138,10 +147,12 @@ class Model:
             members = {NETWORK: _network_bytes(self.network)}
             members |= {_encoder_name(i): e.dumps() for i, e in enumerate(self.encoders)}
             manifest = json.dumps(self._manifest(members), indent=2)
-            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            unfinished = Path(path).with_name(f".{Path(path).name}.tmp")
+            with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
                 archive.writestr(MANIFEST, manifest)
                 for name, content in members.items():
                     archive.writestr(name, content)
+            os.replace(unfinished, path)
         except OSError as error:
             raise OutputError(f"cannot write the model to `{path}`: {error.strerror}.") from error
 
@@ -151,7 +162,7 @@ class Model:
             "format": FORMAT,
             "version": VERSION,
             "schema": schema_to_json(self.schema),
-            "calibrator": self.calibrator.to_json(),
+            "calibrators": [calibrator.to_json() for calibrator in self.calibrators],
             "decision": {"kind": kind, **self.decision.to_json()},
             "about": self.about,
             "sha256": {name: _sha256(content) for name, content in members.items()},
@@ -226,7 +237,7 @@ def write_predictions(predictions: pa.Table, path: Path | None) -> Path | None:
 
 def pad(x: np.ndarray, width: int) -> np.ndarray:
     """Add columns of zeros: folds may encode to different widths, networks may not."""
-    return np.pad(x, ((0, 0), (0, width - x.shape[1])))
+    return x if x.shape[1] == width else np.pad(x, ((0, 0), (0, width - x.shape[1])))
 
 
 def _encoder_name(number: int) -> str:
@@ -276,7 +287,7 @@ def _assemble(manifest: dict[str, Any], members: dict[str, bytes]) -> Model:
         schema_from_json(manifest["schema"]),
         tuple(Encoder.loads(members[name]) for name in names),
         _network(members[NETWORK]),
-        Calibrator.from_json(manifest["calibrator"]),
+        tuple(Calibrator.from_json(plain) for plain in manifest["calibrators"]),
         kind.from_json(decision),
         manifest["about"],
     )
@@ -287,10 +298,14 @@ def _assemble(manifest: dict[str, Any], members: dict[str, bytes]) -> Model:
 def _require_fit(model: Model) -> None:
     """Raise unless the parts have as many classes, folds and columns as each other."""
     n_classes = len(model.schema.classes)
-    model.decide(model.calibrator.apply(np.eye(n_classes)))
-    outputs, folds = model.network.output_shape[1:], len(model.network.inputs)
-    if outputs != (n_classes,) or len(model.encoders) != folds:
-        raise ValueError(f"{n_classes} classes, {len(model.encoders)} encoders, {folds} inputs")
+    for calibrator in model.calibrators:
+        model.decide(calibrator.apply(np.eye(n_classes)))
+    folds = len(model.network.inputs)
+    outputs = [tuple(output.shape[1:]) for output in model.network.outputs]
+    if outputs != [(n_classes,)] * folds or len(model.calibrators) != folds:
+        raise ValueError(f"{n_classes} classes, {len(model.calibrators)} calibrators, {outputs}")
+    if len(model.encoders) != folds:
+        raise ValueError(f"{len(model.encoders)} encoders, {folds} inputs")
     numbers = len(number_names(model.schema))
     codes = sum(column.kind in ("boolean", "category") for column in model.schema.columns)
     if any((encoder.numbers, encoder.codes) != (numbers, codes) for encoder in model.encoders):

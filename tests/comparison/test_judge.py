@@ -13,7 +13,7 @@ from sklearn import metrics as sk
 
 from kilter._types import Test as TestPart
 from kilter._types import ValidationScores
-from kilter.comparison.judge import decision_metric, fit_decision, judge
+from kilter.comparison.judge import calibrate, decision_metric, fit_decision, judge
 from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import BASELINE, REMEDIES
 from kilter.decide import Calibrator, Costs, Threshold
@@ -140,8 +140,8 @@ def scores(seed: int = 0) -> ValidationScores:
 def test_the_threshold_is_the_best_of_all_on_validation_rows(metric: str, score) -> None:
     validation = scores()
     plan = Plan.make("focal", metric=metric)
-    calibrator, decision = fit_decision(plan, REMEDIES[BASELINE], validation, 1)
-    calibrated = calibrator.apply(validation.probabilities)
+    decision = fit_decision(plan, REMEDIES[BASELINE], validation, 1)
+    calibrated = validation.probabilities
     reached = score(validation.labels, decision.apply(calibrated))
     cuts = np.sort(calibrated[:, 1])
     best = max(score(validation.labels, (calibrated[:, 1] > cut).astype(int)) for cut in cuts[:-1])
@@ -150,17 +150,17 @@ def test_the_threshold_is_the_best_of_all_on_validation_rows(metric: str, score)
 
 def test_calibration_is_that_of_the_validation_rows() -> None:
     validation = scores()
-    calibrator, _ = fit_decision(Plan.make("focal"), REMEDIES[BASELINE], validation, 1)
-    assert calibrator == Calibrator.fit(validation)
-    mean = calibrator.apply(validation.probabilities)[:, 1].mean()
+    calibrated = calibrate(Calibrator.fit(validation), validation)
+    assert calibrated.labels is validation.labels
+    mean = calibrated.probabilities[:, 1].mean()
     assert mean == pytest.approx(validation.labels.mean(), abs=0.01)
 
 
 def test_a_recall_that_is_asked_for_is_kept() -> None:
     validation = scores()
     plan = Plan.make("focal", min_recall=0.8)
-    calibrator, decision = fit_decision(plan, REMEDIES[BASELINE], validation, 1)
-    calibrated = calibrator.apply(validation.probabilities)
+    decision = fit_decision(plan, REMEDIES[BASELINE], validation, 1)
+    calibrated = validation.probabilities
     recall = sk.recall_score(validation.labels, decision.apply(calibrated))
     assert recall >= 0.8
     # one positive fewer would be too few: the threshold is as high as it can be
@@ -169,13 +169,13 @@ def test_a_recall_that_is_asked_for_is_kept() -> None:
 
 def test_costs_decide_where_they_are_given() -> None:
     plan = Plan.make("focal", costs=((0.0, 1.0), (9.0, 0.0)))
-    _, decision = fit_decision(plan, REMEDIES[BASELINE], scores(), 1)
+    decision = fit_decision(plan, REMEDIES[BASELINE], scores(), 1)
     assert decision == Costs(((0.0, 1.0), (9.0, 0.0)))
 
 
 def test_nothing_is_tuned_for_the_untouched_network() -> None:
     for plan in (Plan.make("none", min_recall=0.9), Plan.make("none", costs=((0, 1), (9, 0)))):
-        _, decision = fit_decision(plan, REMEDIES["none"], scores(), 1)
+        decision = fit_decision(plan, REMEDIES["none"], scores(), 1)
         assert decision == Threshold((0.0, 0.0))
 
 

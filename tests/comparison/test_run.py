@@ -13,11 +13,12 @@ import pytest
 from scipy.special import softmax
 
 from kilter._errors import ArgumentError
+from kilter._types import ValidationScores
 from kilter.comparison.executors.sequential import Sequential
 from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import REMEDIES
 from kilter.data import rarest_class
-from kilter.decide import Costs
+from kilter.decide import Calibrator, Costs
 
 driver = importlib.import_module("kilter.comparison.run")
 
@@ -77,20 +78,37 @@ def test_probabilities_lie_beside_their_rows(judged: SimpleNamespace) -> None:
     np.testing.assert_allclose(p, np.mean(seeds, axis=0), rtol=1e-5)
 
 
+def validation_scores(judged: SimpleNamespace, fold: int) -> ValidationScores:
+    training = REMEDIES[judged.result.best].training
+    seeds = [
+        softmax(one.validation.astype(np.float64), axis=1)
+        for one in judged.trained
+        if (one.lane.training, one.lane.fold) == (training, fold)
+    ]
+    return ValidationScores(judged.splits[fold].validation.labels, np.mean(seeds, axis=0))
+
+
 def test_the_model_averages_the_chosen_remedys_networks(judged: SimpleNamespace) -> None:
     model, encoded = judged.result.model, judged.encoded
     training = REMEDIES[judged.result.best].training
-    features, expected = judged.dataset.features, []
+    features, folds = judged.dataset.features, {}
     for one in judged.trained:
         if one.lane.training != training:
             continue
         w1, b1, w2, b2 = one.weights
         x = encoded.encoders[one.lane.fold].transform(features)
         x = np.pad(x, ((0, 0), (0, w1.shape[0] - x.shape[1])))
-        expected.append(softmax(np.maximum(x @ w1 + b1, 0) @ w2 + b2, axis=1))
-    assert len(expected) == 3 * 2
-    calibrated = model.calibrator.apply(np.mean(expected, axis=0).astype(np.float64))
-    np.testing.assert_allclose(model._probabilities(features), calibrated, rtol=1e-3, atol=1e-5)
+        p = softmax(np.maximum(x @ w1 + b1, 0) @ w2 + b2, axis=1)
+        folds.setdefault(one.lane.fold, []).append(p)
+    assert [len(seeds) for seeds in folds.values()] == [2, 2, 2]
+    expected = np.mean(
+        [
+            Calibrator.fit(validation_scores(judged, fold)).apply(np.mean(seeds, axis=0))
+            for fold, seeds in folds.items()
+        ],
+        axis=0,
+    )
+    np.testing.assert_allclose(model._probabilities(features), expected, rtol=1e-3, atol=1e-5)
     assert model.about["verdict"] == judged.result.verdict
 
 

@@ -102,7 +102,6 @@ def test_what_was_chosen_is_what_the_model_does(
     chosen, model = summary["chosen"], judged.result.model
     assert chosen["remedy"] == judged.result.best
     assert chosen["networks"] == 3 * 2
-    assert chosen["calibrator"] == model.calibrator.to_json()
     assert chosen["decision"] == model.decision.to_json()
     names = [str(name) for name in judged.dataset.schema.classes]
     assert chosen["offsets"] == dict(zip(names, model.decision.offsets, strict=True))
@@ -115,14 +114,13 @@ def test_what_was_chosen_is_what_the_model_does(
         assert chosen["threshold"] is None
 
 
-def test_the_model_is_calibrated_on_the_validation_rows_of_all_folds(
-    judged: SimpleNamespace,
-) -> None:
+def test_each_fold_is_calibrated_on_its_own_validation_rows(judged: SimpleNamespace) -> None:
     outcomes = judge(judged.plan, judged.splits, judged.trained, judged.positive)
     chosen = next(o for o in outcomes if o.remedy.name == judged.result.best)
     rows = sum(len(split.validation) for split in judged.splits)
-    assert len(chosen.validation.labels) == rows
-    assert judged.result.model.calibrator == Calibrator.fit(chosen.validation)
+    assert len(chosen.validation(range(3)).labels) == rows
+    own = [Calibrator.fit(fold.validation) for fold in chosen.folds]
+    assert list(judged.result.model.calibrators) == own
 
 
 def test_the_confusion_is_scikit_learns(summary: dict[str, Any], judged: SimpleNamespace) -> None:

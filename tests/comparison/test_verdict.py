@@ -20,6 +20,7 @@ from kilter.comparison.verdict import (
     percent,
     verdict,
 )
+from kilter.decide import Calibrator
 
 PLAN = Plan.make(None)
 
@@ -32,7 +33,12 @@ def outcome(name: str, values: Any = (0.5, 0.5), ratio: float = 1.0, metric: str
     folds = []
     for value in values:
         fold = FoldOutcome(
-            ValidationScores(labels, scores), TestScores(labels, scores), scores, labels, 1
+            ValidationScores(labels, scores),
+            TestScores(labels, scores),
+            scores,
+            labels,
+            Calibrator(1.0, (0.0, 0.0)),
+            1,
         )
         fold.__dict__["figures"] = {metric: value}
         folds.append(fold)
@@ -58,7 +64,7 @@ def test_a_remedy_that_surely_helps_is_named_with_its_gain() -> None:
     assert text(compared) == (
         "Use focal: its average precision is 0.750, 0.050 higher than plain cross-entropy with a "
         "tuned threshold (95% interval of the gain +0.030 to +0.070). The probability that it is "
-        "better by more than 0.01 is 97%."
+        "better by more than 0.01 is 97%; as the best of several it may gain a little less."
     )
 
 
@@ -66,17 +72,17 @@ def test_a_loss_that_falls_is_lower() -> None:
     compared = [against("focal", 0.05, 0.02, 0.999), BASE]
     said = text(compared, plan=Plan.make(None, metric="log_loss"))
     assert said.startswith("Use focal: its log loss is 0.050, 0.020 lower than plain")
-    assert "is over 99%." in said
+    assert "is over 99%; as" in said
 
 
 def test_where_nothing_is_sure_the_threshold_is_moved() -> None:
     compared = [against("focal", 0.72, 0.02, 0.80), BASE]
     assert choose(compared) is BASE
     assert text(compared) == (
-        "Nothing here clearly helps: keep plain cross-entropy and move the threshold to 0.12. "
-        "The best of the others, focal, gains 0.020 in average precision (95% interval +0.000 to "
-        "+0.040); the probability that it is better by more than 0.01 is 80%, and kilter asks for "
-        "95%."
+        "Nothing here clearly helps: keep plain cross-entropy and move the threshold to a "
+        "calibrated probability of 0.12. The best of the others, focal, gains 0.020 in average "
+        "precision (95% interval +0.000 to +0.040); the probability that it is better by more "
+        "than 0.01 is 80%, and kilter asks for 95%."
     )
 
 
@@ -122,7 +128,7 @@ def test_what_is_surely_worse_is_said(harmful: list[str], words: str) -> None:
     others = [against(name, 0.6, -0.1, worse=0.96) for name in harmful]
     harmless = against("class-weights", 0.69, worse=0.94)
     assert text([BASE, harmless, *others]).endswith(
-        "Worse by more than 0.01, almost surely" + words
+        "Worse by more than 0.01 in average precision, almost surely" + words
     )
     assert "Worse" not in text([BASE, harmless])
 
@@ -175,15 +181,17 @@ def test_differences_are_taken_fold_by_fold() -> None:
 
 
 def test_where_lower_is_better_a_fall_is_a_gain() -> None:
+    # judged as it is handed over: calibrated, and within 5% of the baseline's is no difference
     plan = Plan.make(None, metric="log_loss")
     lower = [value - 0.1 for value in FOLDS]
     higher = [value + 0.1 for value in FOLDS]
     outcomes = [
-        outcome(name, values, metric="log_loss")
+        outcome(name, values, metric="log_loss_calibrated")
         for name, values in (("smote", higher), (BASELINE, FOLDS), ("focal", lower))
     ]
     compared = against_baseline(plan, outcomes, [Fold()] * 5)
     assert [one.outcome.remedy.name for one in compared] == ["focal", BASELINE, "smote"]
     assert [one.difference for one in compared] == [pytest.approx(d) for d in (0.1, 0, -0.1)]
     assert (compared[0].p_better, compared[2].worse) == (pytest.approx(1), pytest.approx(1))
+    assert [one.rope for one in compared] == pytest.approx([0.05 * np.mean(FOLDS)] * 3)
     assert choose(compared).outcome.remedy.name == "focal"

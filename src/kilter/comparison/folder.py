@@ -10,7 +10,9 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,8 @@ class RunFolder:
 
     def _check(self) -> None:
         there = {entry.name for entry in self._entries()}
+        if self.path.exists() and not os.access(self.path, os.W_OK):
+            raise OutputError(f"`out` cannot be written: {self.path}. Choose another folder.")
         if there and not {"plan.json", "result.json"} <= there:
             raise OutputError(
                 f"`out` must be a new or empty folder, or one of an earlier run; `{self.path}` "
@@ -119,7 +123,8 @@ class RunFolder:
     def finished(self, lanes: Sequence[Lane]) -> list[Trained]:
         """Return the trainings among these that an interrupted run has kept."""
         paths = [(lane, self.lanes / f"{_key(lane)}.npz") for lane in lanes]
-        return [_load(lane, path) for lane, path in paths if path.exists()]
+        found = [_load(lane, path) for lane, path in paths if path.exists()]
+        return [trained for trained in found if trained is not None]
 
     def publish(self, result: Result) -> None:
         """Write the run's files and move them to their place."""
@@ -141,12 +146,16 @@ class RunFolder:
 
 def hidden_folder(path: Path) -> Path:
     """Return where the trainings of a run wait until it is complete."""
+    # Resolved, so that both are on one disk even where the run's folder is a link.
+    path = path.resolve()
     return path.with_name(f".{path.name}.partial")
 
 
 def fingerprint(plan: Plan, dataset: Dataset) -> str:
     """Hash everything that the trainings hang on."""
-    digest = hashlib.sha256(json.dumps(plan.to_json(), sort_keys=True).encode())
+    versions = {name: version(name) for name in ("kilter", "keras", "scikit-learn")}
+    settings = {**plan.to_json(), "versions": versions}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     features = dataset.features
     arrays = (features.numbers, features.codes, dataset.labels, dataset.groups, dataset.times)
     for array in arrays:
@@ -158,7 +167,15 @@ def _key(lane: Lane) -> str:
     return hashlib.sha256(repr(lane).encode()).hexdigest()[:24]
 
 
-def _load(lane: Lane, path: Path) -> Trained:
+def _load(lane: Lane, path: Path) -> Trained | None:
+    """Read a kept training; None if its file is damaged: it is trained again then."""
+    try:
+        return _read(lane, path)
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _read(lane: Lane, path: Path) -> Trained:
     with np.load(path, allow_pickle=False) as file:
         score, epoch, seconds = file["numbers"].tolist()
         weights = [file[f"weight_{i}"] for i in range(len(file.files) - 3)]

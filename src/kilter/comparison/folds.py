@@ -41,8 +41,14 @@ def _encode_fold(split: Split, encoder: Encoder, width: int, n_classes: int, k: 
     )
     layout = Layout.of(split.train.labels, n_classes)
     x, labels = train[layout.order], split.train.labels[layout.order]
-    neighbors = class_neighbors(x, labels, k) if k else np.empty((0, 0), np.int32)
+    short = _short_of_largest(layout)
+    neighbors = class_neighbors(x, labels, k, short) if k else np.empty((0, 0), np.int32)
     blendable = np.pad(encoder.blendable, (0, width - encoder.width))
     return EncodedFold(
         x, labels, layout, neighbors, blendable, validation, split.validation.labels, test
     )
+
+
+def _short_of_largest(layout: Layout) -> np.ndarray:
+    """Return the classes that SMOTE fills up; searching the largest would be for nothing."""
+    return np.flatnonzero((layout.counts > 0) & (layout.counts < layout.counts.max()))

@@ -36,7 +36,9 @@ class FoldOutcome:
     test: TestScores
     calibrated: np.ndarray
     predicted: np.ndarray
+    calibrator: Calibrator
     positive: int
+    costs: Costs | None = None
 
     @cached_property
     def figures(self) -> dict[str, float]:
@@ -49,6 +51,7 @@ class FoldOutcome:
             "mcc": metrics.mcc(labels, self.predicted),
             **_probability_figures(labels, raw, ""),
             **_probability_figures(labels, self.calibrated, "_calibrated"),
+            **({"cost": self.costs.expected_cost(labels, self.predicted)} if self.costs else {}),
         }
 
 
@@ -83,10 +86,10 @@ class Outcome:
             return np.concatenate([fold.calibrated for fold in self.folds])
         return np.concatenate([fold.test.probabilities for fold in self.folds])
 
-    @property
-    def validation(self) -> ValidationScores:
-        """The validation scores of all folds, for the model that is handed over."""
-        scores = [fold.validation for fold in self.folds]
+    def validation(self, folds: Sequence[int]) -> ValidationScores:
+        """Return the calibrated validation scores of these folds, to fit a decision on."""
+        kept = [self.folds[fold] for fold in folds]
+        scores = [calibrate(fold.calibrator, fold.validation) for fold in kept]
         return ValidationScores(
             np.concatenate([score.labels for score in scores]),
             np.concatenate([score.probabilities for score in scores]),
@@ -128,11 +131,14 @@ def _fold_outcome(
 ) -> FoldOutcome:
     validation = ValidationScores(split.validation.labels, _mean(seeds, lambda t: t.validation))
     test = TestScores(split.test.labels, _mean(seeds, lambda t: t.test))
-    calibrator, decision = fit_decision(plan, remedy, validation, positive)
+    calibrator = Calibrator.fit(validation)
+    decision = fit_decision(plan, remedy, calibrate(calibrator, validation), positive)
     calibrated = calibrator.apply(test.probabilities)
     # Without a tuned decision the raw probabilities decide, as they would untouched.
     decided_on = calibrated if remedy.decide.tuned else test.probabilities
-    return FoldOutcome(validation, test, calibrated, decision.apply(decided_on), positive)
+    predicted = decision.apply(decided_on)
+    costs = Costs(plan.costs) if plan.costs is not None else None
+    return FoldOutcome(validation, test, calibrated, predicted, calibrator, positive, costs)
 
 
 def _mean(seeds: Sequence[Trained], logits: Callable[[Trained], np.ndarray]) -> np.ndarray:
@@ -142,17 +148,20 @@ def _mean(seeds: Sequence[Trained], logits: Callable[[Trained], np.ndarray]) -> 
     return mean
 
 
+def calibrate(calibrator: Calibrator, scores: ValidationScores) -> ValidationScores:
+    """Return validation scores with calibrated probabilities."""
+    return ValidationScores(scores.labels, calibrator.apply(scores.probabilities))
+
+
 def fit_decision(
-    plan: Plan, remedy: Remedy, validation: ValidationScores, positive: int
-) -> tuple[Calibrator, Decision]:
-    """Fit calibrator and decision on validation scores."""
-    calibrator = Calibrator.fit(validation)
+    plan: Plan, remedy: Remedy, calibrated: ValidationScores, positive: int
+) -> Decision:
+    """Fit the decision on calibrated validation scores."""
     if not remedy.decide.tuned:
-        return calibrator, Threshold.plain(validation.probabilities.shape[1])
+        return Threshold.plain(calibrated.probabilities.shape[1])
     if plan.costs is not None:
-        return calibrator, Costs(plan.costs)
-    calibrated = ValidationScores(validation.labels, calibrator.apply(validation.probabilities))
-    return calibrator, Threshold.fit(
+        return Costs(plan.costs)
+    return Threshold.fit(
         calibrated,
         metric=decision_metric(plan.metric),
         min_recall=plan.min_recall,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +78,9 @@ class Plan:
     def __post_init__(self) -> None:
         for name in ("folds", "seeds", "epochs", "patience", "neighbors"):
             _check_count(name, getattr(self, name), 2 if name == "folds" else 1)
+        for name in ("learning_rate", "weight_decay"):
+            _check_number(name, getattr(self, name))
+        _check_number("dropout", self.dropout, below=1)
         if self.batch_size is not None:
             _check_count("batch_size", self.batch_size, 1)
         if not isinstance(self.hidden, Sequence) or isinstance(self.hidden, str):
@@ -91,6 +95,8 @@ class Plan:
                 f"`metric` must be one of {', '.join(METRICS)}; got `{self.metric}`."
                 + did_you_mean(str(self.metric), METRICS)
             )
+        if self.min_recall is not None:
+            _check_is_number("min_recall", self.min_recall)
         if self.min_recall is not None and not 0 < self.min_recall <= 1:
             raise ArgumentError(f"`min_recall` must be above 0, at most 1; got {self.min_recall}.")
         if self.min_recall is not None and self.costs is not None:
@@ -148,3 +154,15 @@ def _check_count(name: str, value: Any, least: int) -> None:
     if value < least:
         reason = " One fold leaves nothing to test on." if name == "folds" else ""
         raise ArgumentError(f"`{name}` must be at least {least}; got {value}.{reason}")
+
+
+def _check_is_number(name: str, value: Any) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ArgumentTypeError(f"`{name}` must be a number; got {value!r}.")
+
+
+def _check_number(name: str, value: Any, below: float = math.inf) -> None:
+    _check_is_number(name, value)
+    if not 0 <= value < below:
+        most = "finite" if below == math.inf else f"below {below}"
+        raise ArgumentError(f"`{name}` must be at least 0 and {most}; got {value}.")

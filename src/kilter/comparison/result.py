@@ -20,11 +20,11 @@ from kilter.report import render
 
 FILES = (
     "plan.json",
-    "result.json",
     "leaderboard.csv",
     "predictions.parquet",
     "model.kilter",
     "report.html",
+    "result.json",  # last: where it is, the others are
 )
 
 

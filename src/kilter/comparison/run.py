@@ -83,20 +83,24 @@ def run(
     outcomes = judge(plan, splits, trained, positive)
     compared = against_baseline(plan, outcomes, splits)
     chosen = choose(compared).outcome
-    calibrator, decision = fit_decision(plan, chosen.remedy, chosen.validation, positive)
+    kept = _folds_to_keep(dataset, plan)
+    decision = fit_decision(plan, chosen.remedy, chosen.validation(kept), positive)
     summary = summarize(
         plan,
         dataset,
         compared,
-        calibrator,
         decision,
         positive,
+        len(kept) * plan.seeds,
         audit(dataset)["warnings"],
         clock.perf_counter() - begin,
     )
-    about = {"remedy": chosen.remedy.name, "verdict": summary["verdict"]}
-    network = _average(task, [t for t in trained if t.lane.training == chosen.remedy.training])
-    model = Model(dataset.schema, encoded.encoders, network, calibrator, decision, about)
+    about = {**summary["chosen"], "verdict": summary["verdict"], **summary["environment"]}
+    its_own = [one for one in trained if one.lane.training == chosen.remedy.training]
+    network = _average(task, its_own, kept)
+    encoders = tuple(encoded.encoders[fold] for fold in kept)
+    calibrators = tuple(chosen.folds[fold].calibrator for fold in kept)
+    model = Model(dataset.schema, encoders, network, calibrators, decision, about)
     result = Result(summary, model, _predictions(dataset, outcomes, splits))
     if folder is not None:
         folder.publish(result)
@@ -176,14 +180,21 @@ def _progress(plan: Plan, trained: Sequence[Trained], total: int) -> Progress:
     return Progress(len(trained), total, leader, means[leader])
 
 
-def _average(task: Task, trained: Sequence[Trained]) -> keras.Model:
+def _folds_to_keep(dataset: Dataset, plan: Plan) -> list[int]:
+    """Return the folds whose networks are handed over.
+
+    All of them, but in time only the last: the others have not seen the latest rows.
+    """
+    return [plan.folds - 1] if dataset.times is not None else list(range(plan.folds))
+
+
+def _average(task: Task, trained: Sequence[Trained], kept: Sequence[int]) -> keras.Model:
     def network(one: Trained) -> keras.Model:
         built = task.network(one.lane.fold, one.lane.seed)
         built.set_weights(one.weights)
         return built
 
-    folds = range(len(task.folds))
-    return average_networks([[network(t) for t in trained if t.lane.fold == f] for f in folds])
+    return average_networks([[network(t) for t in trained if t.lane.fold == f] for f in kept])
 
 
 def _predictions(

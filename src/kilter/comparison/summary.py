@@ -16,7 +16,6 @@ from kilter.comparison.judge import Decision, Outcome
 from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import BASELINE
 from kilter.comparison.verdict import (
-    ROPE,
     Against,
     calibration_ratio,
     choose,
@@ -24,7 +23,7 @@ from kilter.comparison.verdict import (
     rivals,
     verdict,
 )
-from kilter.decide import Calibrator, Threshold
+from kilter.decide import Threshold
 
 CURVE_POINTS = 200
 
@@ -33,9 +32,9 @@ def summarize(
     plan: Plan,
     dataset: Dataset,
     compared: Sequence[Against],
-    calibrator: Calibrator,
     decision: Decision,
     positive: int,
+    networks: int,
     warnings: Sequence[str],
     seconds: float,
 ) -> dict[str, Any]:
@@ -49,9 +48,9 @@ def summarize(
         "schema": 1,
         "data": _data(plan, dataset, classes, positive, warnings),
         "leaderboard": [leaderboard_row(one) for one in compared],
-        "chosen": _chosen(plan, chosen, classes, calibrator, decision, threshold),
+        "chosen": _chosen(plan, chosen, classes, decision, threshold, networks),
         "baseline": BASELINE,
-        "rope": ROPE,
+        "rope": float(f"{chosen.rope:.2g}"),
         "verdict": verdict(plan, compared, classes[positive], threshold),
         "curves": _curves([*drawn, find(outcomes, BASELINE)], classes, positive),
         "confusion": _confusion(chosen.outcome, classes),
@@ -64,7 +63,7 @@ def _data(
     plan: Plan, dataset: Dataset, classes: list[str], positive: int, warnings: Sequence[str]
 ) -> dict[str, Any]:
     counts = np.bincount(dataset.labels, minlength=len(classes))
-    by_time = "time" if dataset.times is not None else "stratified"
+    by_group = "group" if dataset.groups is not None else "stratified"
     return {
         "name": dataset.name,
         "rows": len(dataset),
@@ -77,7 +76,7 @@ def _data(
         "positive": classes[positive],
         "folds": plan.folds,
         "seeds": plan.seeds,
-        "split": "group" if dataset.groups is not None else by_time,
+        "split": "time" if dataset.times is not None else by_group,
         "warnings": list(warnings),
     }
 
@@ -124,9 +123,9 @@ def _chosen(
     plan: Plan,
     chosen: Against,
     classes: list[str],
-    calibrator: Calibrator,
     decision: Decision,
     threshold: float | None,
+    networks: int,
 ) -> dict[str, Any]:
     row = leaderboard_row(chosen)
     offsets = decision.offsets if isinstance(decision, Threshold) else None
@@ -137,12 +136,11 @@ def _chosen(
         "threshold": threshold,
         "offsets": offsets and dict(zip(classes, offsets, strict=True)),
         "decision": decision.to_json(),
-        "calibrator": calibrator.to_json(),
         "p_better": row["p_better"],
         "log_loss": row["log_loss_calibrated"],
         "brier": row["brier_calibrated"],
         "calibration_ratio": row["calibration_ratio_calibrated"],
-        "networks": plan.folds * plan.seeds,
+        "networks": networks,
     }
 
 

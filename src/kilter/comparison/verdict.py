@@ -16,6 +16,10 @@ from kilter.comparison.stats import difference_interval, p_better
 ROPE = 0.01
 """Differences up to this are no difference in practice (region of practical equivalence)."""
 
+ROPE_OF_LOSS = 0.05
+"""The same for log loss and Brier score, as a share of the baseline's: they are small for rare
+classes, and all the smaller the rarer the class."""
+
 SURE = 0.95
 """How probable it must be that the best remedy helps before it is used instead of the baseline.
 
@@ -46,24 +50,35 @@ class Against:
     interval: tuple[float, float]
     p_better: float
     worse: float
+    rope: float = ROPE
 
 
 def against_baseline(
     plan: Plan, outcomes: Sequence[Outcome], splits: Sequence[Split]
 ) -> tuple[Against, ...]:
-    """Compare every remedy with the baseline on the plan's metric, the best first."""
-    baseline = find(outcomes, BASELINE).by_fold(plan.metric)
+    """Compare every remedy with the baseline on the plan's metric, the best first.
+
+    Losses are compared after calibration: that is how a remedy is handed over.
+    """
+    figure = plan.metric if plan.higher_is_better else f"{plan.metric}_calibrated"
+    baseline = find(outcomes, BASELINE).by_fold(figure)
     sign = 1 if plan.higher_is_better else -1
+    rope = ROPE if plan.higher_is_better else ROPE_OF_LOSS * float(baseline.mean())
     ratio = float(np.mean([len(split.test) / len(split.train) for split in splits]))
     compared = [
-        _against(outcome, outcome.by_fold(plan.metric), baseline, sign, ratio)
+        _against(outcome, outcome.by_fold(figure), baseline, sign, ratio, rope)
         for outcome in outcomes
     ]
     return tuple(sorted(compared, key=lambda one: -sign * one.value))
 
 
 def _against(
-    outcome: Outcome, values: np.ndarray, baseline: np.ndarray, sign: int, ratio: float
+    outcome: Outcome,
+    values: np.ndarray,
+    baseline: np.ndarray,
+    sign: int,
+    ratio: float,
+    rope: float,
 ) -> Against:
     differences = sign * (values - baseline)
     return Against(
@@ -71,8 +86,9 @@ def _against(
         float(values.mean()),
         float(differences.mean()),
         difference_interval(differences, ratio),
-        p_better(differences, ratio, ROPE),
-        p_better(-differences, ratio, ROPE),
+        p_better(differences, ratio, rope),
+        p_better(-differences, ratio, rope),
+        rope,
     )
 
 
@@ -104,7 +120,7 @@ def verdict(plan: Plan, compared: Sequence[Against], rarest: str, threshold: flo
     chosen = choose(compared)
     helps = chosen.outcome.remedy.name != BASELINE
     sentences = _it_helps(plan, chosen) if helps else _nothing_helps(plan, compared, threshold)
-    sentences += _harm(compared)
+    sentences += _harm(plan, compared)
     sentences += _probabilities(compared, rarest)
     return " ".join(sentences)
 
@@ -115,13 +131,15 @@ def _it_helps(plan: Plan, chosen: Against) -> list[str]:
         f"Use {chosen.outcome.remedy.name}: its {WORDS[plan.metric]} is {chosen.value:.3f}, "
         f"{abs(chosen.difference):.3f} {better} than plain cross-entropy with a tuned threshold "
         f"(95% interval of the gain {_interval(chosen)}).",
-        f"The probability that it is better by more than {ROPE} is {percent(chosen.p_better)}.",
+        f"The probability that it is better by more than {chosen.rope:.2g} is "
+        f"{percent(chosen.p_better)}; as the best of several it may gain a little less.",
     ]
 
 
 def _nothing_helps(plan: Plan, compared: Sequence[Against], threshold: float | None) -> list[str]:
-    move = f" to {threshold:.2g}" if threshold is not None else ""
-    first = f"Nothing here clearly helps: keep plain cross-entropy and move the threshold{move}."
+    move = f" to a calibrated probability of {threshold:.2g}" if threshold is not None else ""
+    decide = "decide by the costs" if plan.costs is not None else f"move the threshold{move}"
+    first = f"Nothing here clearly helps: keep plain cross-entropy and {decide}."
     others = rivals(compared)
     if not others:
         return ["No other remedy was compared: plain cross-entropy with a tuned threshold."]
@@ -130,16 +148,17 @@ def _nothing_helps(plan: Plan, compared: Sequence[Against], threshold: float | N
         first,
         f"The best of the others, {best.outcome.remedy.name}, {_change(best.difference)} in "
         f"{WORDS[plan.metric]} (95% interval {_interval(best)}); the probability that it is "
-        f"better by more than {ROPE} is {percent(best.p_better)}, and kilter asks for "
+        f"better by more than {best.rope:.2g} is {percent(best.p_better)}, and kilter asks for "
         f"{percent(SURE)}.",
     ]
 
 
-def _harm(compared: Sequence[Against]) -> list[str]:
+def _harm(plan: Plan, compared: Sequence[Against]) -> list[str]:
     harmful = [one.outcome.remedy.name for one in compared if one.worse >= SURE]
     if not harmful:
         return []
-    return [f"Worse by more than {ROPE}, almost surely: {_list(harmful)}."]
+    by = f"{compared[0].rope:.2g} in {WORDS[plan.metric]}"
+    return [f"Worse by more than {by}, almost surely: {_list(harmful)}."]
 
 
 def _probabilities(compared: Sequence[Against], rarest: str) -> list[str]:

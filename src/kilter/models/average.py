@@ -8,7 +8,7 @@ import keras
 
 
 def average_networks(folds: Sequence[Sequence[keras.Model]]) -> keras.Model:
-    """Join networks that end in logits into one model that averages their probabilities.
+    """Join networks that end in logits into one model that averages those of each fold.
 
     Parameters
     ----------
@@ -19,21 +19,23 @@ def average_networks(folds: Sequence[Sequence[keras.Model]]) -> keras.Model:
     Returns
     -------
     keras.Model
-        From one (rows, width) array a fold to probabilities (rows, classes).
+        From one (rows, width) array a fold to probabilities (rows, classes) a fold; a list
+        where there are several.
 
     Examples
     --------
     >>> from kilter.models import mlp
     >>> model = average_networks([[mlp(3, 2), mlp(3, 2)], [mlp(3, 2)]])
     >>> len(model.inputs), model.output_shape
-    (2, (None, 2))
+    (2, [(None, 2), (None, 2)])
     """
     inputs, outputs = [], []
     for number, networks in enumerate(folds):
         rows = keras.Input(networks[0].input_shape[1:], name=f"fold_{number}")
         inputs.append(rows)
+        seeds = []
         for seed, network in enumerate(networks):
             network.name = f"fold_{number}_seed_{seed}"
-            outputs.append(keras.layers.Softmax()(network(rows)))
-    mean = outputs[0] if len(outputs) == 1 else keras.layers.Average()(outputs)
-    return keras.Model(inputs, mean, name="kilter")
+            seeds.append(keras.layers.Softmax()(network(rows)))
+        outputs.append(seeds[0] if len(seeds) == 1 else keras.layers.Average()(seeds))
+    return keras.Model(inputs, outputs, name="kilter")

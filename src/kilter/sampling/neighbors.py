@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 
-def class_neighbors(x: np.ndarray, labels: np.ndarray, k: int = 5) -> np.ndarray:
+def class_neighbors(
+    x: np.ndarray, labels: np.ndarray, k: int = 5, classes: Iterable[int] | None = None
+) -> np.ndarray:
     """Find the k nearest rows of the same class for every row.
 
     Parameters
@@ -17,6 +21,8 @@ def class_neighbors(x: np.ndarray, labels: np.ndarray, k: int = 5) -> np.ndarray
         A row's class.
     k : int
         How many neighbours; 5 in the SMOTE paper.
+    classes : iterable of int, optional
+        Classes to search, all if not given; rows of the others get themselves.
 
     Returns
     -------
@@ -30,7 +36,9 @@ def class_neighbors(x: np.ndarray, labels: np.ndarray, k: int = 5) -> np.ndarray
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from collections.abc import Iterable
+
+    import numpy as np
     >>> x = np.array([[0.0], [1.0], [5.0], [9.0]])
     >>> class_neighbors(x, np.array([0, 0, 0, 1]), k=2)
     array([[1, 2],
@@ -38,8 +46,8 @@ def class_neighbors(x: np.ndarray, labels: np.ndarray, k: int = 5) -> np.ndarray
            [1, 0],
            [3, 3]], dtype=int32)
     """
-    found = np.empty((len(x), k), dtype=np.int32)
-    for label in np.unique(labels):
+    found = np.tile(np.arange(len(x), dtype=np.int32)[:, None], k)
+    for label in np.unique(labels) if classes is None else classes:
         rows = np.flatnonzero(labels == label)
         found[rows] = rows[_neighbors(x[rows], k)]
     return found

@@ -18,7 +18,11 @@ def cluster():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # sockets of Ray's own processes
+@pytest.mark.filterwarnings(  # files and processes of Ray's own, which it leaves to the collector
+    "ignore::ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+    "ignore:os.fork:RuntimeWarning",
+)
 def test_ray_agrees_with_sequential(cluster, task_of, in_order):
     task = task_of(2, dropout=0.2, remedies=["smote"], epochs=2)
     there = in_order(find_executor("ray").train(task, lanes_of(task.plan)))

@@ -17,6 +17,9 @@ from kilter.sampling import BaseDraws, Layout
 
 Training = tuple[Draw, Loss]
 
+DIVERGED = -1.0
+"""Score of a network that predicts anything but finite numbers: worse than any other."""
+
 
 @dataclass(frozen=True)
 class EncodedFold:
@@ -86,12 +89,16 @@ class Task:
 
     @cached_property
     def batch_size(self) -> int:
-        """Rows a step: about 30 steps an epoch, between 32 and 256 rows, a power of two."""
+        """Rows a step: about 30 steps an epoch, some 32 to 256 rows, equally many a class."""
         if self.plan.batch_size is not None:
-            return max(self.plan.batch_size, self.n_classes)
+            return self._whole_rounds(self.plan.batch_size)
         rows = max(len(fold.x) for fold in self.folds)
         wanted = 2 ** round(np.log2(max(rows / 30, 1)))
-        return int(max(min(max(wanted, 32), 256), self.n_classes))
+        return self._whole_rounds(int(min(max(wanted, 32), 256)))
+
+    def _whole_rounds(self, rows: int) -> int:
+        """Round up, so that a balanced batch can hold equally many rows of each class."""
+        return -(-rows // self.n_classes) * self.n_classes
 
     @cached_property
     def steps(self) -> int:

@@ -7,7 +7,6 @@ the initial weights and the base draws. `jax.lax.scan` runs over the steps of an
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -18,9 +17,11 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+from joblib import cpu_count
 
 from kilter._errors import BackendError
 from kilter.comparison.executors.base import (
+    DIVERGED,
     Executor,
     Lane,
     Task,
@@ -34,6 +35,8 @@ from kilter.sampling import draw_rows, mix
 
 to_numpy = keras.ops.convert_to_numpy
 LANES_ON_ACCELERATOR = 256
+LEAST_CHUNKS = 5
+MOST_THREADS = 8
 
 
 class State(NamedTuple):
@@ -89,8 +92,9 @@ def _run_threads(jobs: Sequence[Callable[[float], list[Trained]]], task: Task) -
 
 
 def _workers(jobs: int) -> int:
-    on_cpu = jax.default_backend() == "cpu"
-    return max(1, min(jobs, os.cpu_count() or 1 if on_cpu else 1))
+    if jax.default_backend() != "cpu":
+        return 1
+    return max(1, min(jobs, cpu_count(), MOST_THREADS))
 
 
 def _chunks(lanes: Sequence[Lane]) -> Iterator[list[list[Lane]]]:
@@ -99,10 +103,17 @@ def _chunks(lanes: Sequence[Lane]) -> Iterator[list[list[Lane]]]:
     while pairs:
         size = len(pairs[0])
         alike = [pair for pair in pairs if len(pair) == size]
-        at_once = 1 if jax.default_backend() == "cpu" else max(1, LANES_ON_ACCELERATOR // size)
+        at_once = _pairs_at_once(len(alike), size)
         for begin in range(0, len(alike), at_once):
             yield alike[begin : begin + at_once]
         pairs = pairs[len(alike) :]
+
+
+def _pairs_at_once(pairs: int, size: int) -> int:
+    """Return how many pairs make a chunk: few enough that an interrupted run keeps some."""
+    if jax.default_backend() == "cpu":
+        return 1
+    return max(1, min(LANES_ON_ACCELERATOR // size, -(-pairs // LEAST_CHUNKS)))
 
 
 def _shape(chunk: list[list[Lane]]) -> tuple[int, int]:
@@ -167,6 +178,7 @@ class Program:
         (trainable, other, seeds, optimizer), _ = jax.lax.scan(step, carry, batches)
         logits = self._logits(trainable, other, seeds, data.validation_x[fold])
         score = average_precision(logits, data.validation_labels[fold], self.task.positive)
+        score = jnp.where(jnp.isfinite(logits).all(), score, DIVERGED)
         better = (score > state.score) & ~state.done
         keep = partial(jnp.where, better)
         best_epoch = keep(epoch, state.best_epoch)

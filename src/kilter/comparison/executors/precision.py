@@ -15,9 +15,11 @@ def average_precision(logits: Any, labels: Any, positive: int) -> Any:
     classes that occur.
     """
     n_classes = logits.shape[-1]
-    odds = jnp.where(labels[:, None] >= 0, _log_odds(logits), -jnp.inf)
+    real = labels >= 0
     if n_classes == 2:
-        return _binary_average_precision(odds[:, positive], labels == positive)
+        margin = logits[:, positive] - logits[:, 1 - positive]
+        return _binary_average_precision(jnp.where(real, margin, -jnp.inf), labels == positive)
+    odds = jnp.where(real[:, None], _log_odds(logits), -jnp.inf)
     truth = labels[:, None] == jnp.arange(n_classes)
     each = jax.vmap(_binary_average_precision, in_axes=1)(odds, truth)
     there = truth.any(axis=0)
@@ -29,9 +31,12 @@ def _log_odds(logits: Any) -> Any:
 
     They rank rows as the probabilities do, without the ties of rounding near 1.
     """
-    itself = jnp.eye(logits.shape[-1], dtype=bool)
-    rest = jnp.where(itself, -jnp.inf, logits[:, None, :])
-    return logits - jax.nn.logsumexp(rest, axis=-1)
+    is_top = jax.nn.one_hot(logits.argmax(axis=-1), logits.shape[-1], dtype=bool)
+    below_top = jax.nn.logsumexp(jnp.where(is_top, -jnp.inf, logits), axis=-1, keepdims=True)
+    total = jax.nn.logsumexp(logits, axis=-1, keepdims=True)
+    # A class that is not the top one has a probability of at most one half.
+    others = jnp.where(is_top, below_top, total + jnp.log1p(-jnp.exp(logits - total)))
+    return logits - others
 
 
 def _binary_average_precision(scores: Any, truth: Any) -> Any:

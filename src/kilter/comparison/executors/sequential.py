@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained
+from kilter.comparison.executors.base import DIVERGED, EncodedFold, Executor, Lane, Task, Trained
 from kilter.losses import CrossEntropy
 from kilter.metrics import average_precision
 from kilter.sampling import draw_epoch, mix
@@ -35,7 +35,7 @@ def _train(task: Task, lane: Lane) -> Trained | None:
     model = task.network(lane.fold, lane.seed)
     keras_loss = CrossEntropy(**{**numbers._asdict(), "gamma": float(numbers.gamma)})
     model.compile(optimizer=task.optimizer(), loss=keras_loss)
-    score, best_epoch, best = -1.0, 0, model.get_weights()
+    score, best_epoch, best = DIVERGED, 0, model.get_weights()
     for epoch in range(task.plan.epochs):
         if task.stop.is_set():
             return None
@@ -72,5 +72,7 @@ def _predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
 
 
 def _validate(task: Task, fold: EncodedFold, logits: np.ndarray) -> float:
+    if not np.isfinite(logits).all():
+        return DIVERGED
     probabilities = softmax(logits.astype(np.float64), axis=1)
     return average_precision(fold.validation_labels, probabilities, task.positive)
