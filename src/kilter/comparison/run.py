@@ -95,12 +95,15 @@ def run(
         audit(dataset)["warnings"],
         clock.perf_counter() - begin,
     )
-    about = {**summary["chosen"], "verdict": summary["verdict"], **summary["environment"]}
     its_own = [one for one in trained if one.lane.training == chosen.remedy.training]
-    network = _average(task, its_own, kept)
-    encoders = tuple(encoded.encoders[fold] for fold in kept)
-    calibrators = tuple(chosen.folds[fold].calibrator for fold in kept)
-    model = Model(dataset.schema, encoders, network, calibrators, decision, about)
+    model = Model(
+        dataset.schema,
+        tuple(encoded.encoders[fold] for fold in kept),
+        _average(task, its_own, kept),
+        tuple(chosen.folds[fold].calibrator for fold in kept),
+        decision,
+        {**summary["chosen"], "verdict": summary["verdict"], **summary["environment"]},
+    )
     result = Result(summary, model, _predictions(dataset, outcomes, splits))
     if folder is not None:
         folder.publish(result)
