@@ -114,26 +114,6 @@ def p_better(differences: Differences, test_to_train: float, rope: float = 0.01)
     return _above(corrected_t(differences, test_to_train), rope)
 
 
-def p_practically_equal(
-    differences: Differences, test_to_train: float, rope: float = 0.01
-) -> float:
-    """Compute the probability that the true mean difference is within ± ``rope``.
-
-    Use it to say that two remedies are as good as each other, which a large p-value does
-    not. The arguments are those of `p_better`; this, `p_better`, and `p_better` of the negated
-    differences sum to 1.
-
-    Examples
-    --------
-    >>> from kilter.comparison.stats import p_practically_equal
-    >>> p_practically_equal([0.001, -0.001, 0.002, 0.0, -0.002], 0.25) > 0.999
-    True
-    """
-    better = p_better(differences, test_to_train, rope)
-    worse = p_better(-np.asarray(differences, dtype=float), test_to_train, rope)
-    return max(0.0, 1 - better - worse)
-
-
 def difference_interval(
     differences: Differences, test_to_train: float, level: float = 0.95
 ) -> tuple[float, float]:
