@@ -125,7 +125,7 @@ def test_many_classes_many_remedies_missing_numbers(many_classes: Summary) -> No
 
 
 def test_differences_name_their_measure(summary: Summary) -> None:
-    assert "The difference, in AUPRC," in Page(render(summary)).text
+    assert "The difference, in average precision (AUPRC)," in Page(render(summary)).text
     summary["chosen"]["metric"] = "macro_f1"
     assert "The difference, in macro F1," in Page(render(summary)).text
 

@@ -12,6 +12,7 @@ from kilter.comparison.judge import Outcome
 from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import BASELINE
 from kilter.comparison.stats import difference_interval, p_better
+from kilter.report import MEASURES
 
 ROPE = 0.01
 """Differences up to this are no difference in practice (region of practical equivalence)."""
@@ -25,15 +26,6 @@ SURE = 0.95
 
 Of nine remedies that are all equal to the baseline, the best passes in 1 to 7% of tables
 (``benchmarks/false_claims.py``); at .90 it would in up to 15%."""
-
-WORDS = {
-    "auprc": "average precision",
-    "macro_f1": "macro F1",
-    "balanced_accuracy": "balanced accuracy",
-    "mcc": "Matthews correlation",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-}
 
 
 @dataclass(frozen=True)
@@ -128,7 +120,7 @@ def verdict(plan: Plan, compared: Sequence[Against], rarest: str, threshold: flo
 def _it_helps(plan: Plan, chosen: Against) -> list[str]:
     better = "higher" if plan.higher_is_better else "lower"
     return [
-        f"Use {chosen.outcome.remedy.name}: its {WORDS[plan.metric]} is {chosen.value:.3f}, "
+        f"Use {chosen.outcome.remedy.name}: its {MEASURES[plan.metric]} is {chosen.value:.3f}, "
         f"{abs(chosen.difference):.3f} {better} than plain cross-entropy with a tuned threshold "
         f"(95% interval of the gain {_interval(chosen)}).",
         f"The probability that it is better by more than {chosen.rope:.2g} is "
@@ -147,7 +139,7 @@ def _nothing_helps(plan: Plan, compared: Sequence[Against], threshold: float | N
     return [
         first,
         f"The best of the others, {best.outcome.remedy.name}, {_change(best.difference)} in "
-        f"{WORDS[plan.metric]} (95% interval {_interval(best)}); the probability that it is "
+        f"{MEASURES[plan.metric]} (95% interval {_interval(best)}); the probability that it is "
         f"better by more than {best.rope:.2g} is {percent(best.p_better)}, and kilter asks for "
         f"{percent(SURE)}.",
     ]
@@ -157,7 +149,7 @@ def _harm(plan: Plan, compared: Sequence[Against]) -> list[str]:
     harmful = [one.outcome.remedy.name for one in compared if one.worse >= SURE]
     if not harmful:
         return []
-    by = f"{compared[0].rope:.2g} in {WORDS[plan.metric]}"
+    by = f"{compared[0].rope:.2g} in {MEASURES[plan.metric]}"
     return [f"Worse by more than {by}, almost surely: {_list(harmful)}."]
 
 

@@ -1,5 +1,5 @@
 """The report: a summary dict in, one self-contained HTML page out."""
 
-from kilter.report.render import read_summary, render, write
+from kilter.report.render import MEASURES, read_summary, render, write
 
-__all__ = ["read_summary", "render", "write"]
+__all__ = ["MEASURES", "read_summary", "render", "write"]

@@ -9,6 +9,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from kilter.report.formats import chance
+
 
 def leaderboard(summary: dict[str, Any]) -> Table:
     """Lay the leaderboard out within 80 columns; the chosen remedy is marked.
@@ -34,7 +36,7 @@ def _cells(row: dict[str, Any], chosen: bool) -> list[str]:
         f"{low:.2f}–{high:.2f}",
         *(f"{row[name]:.3f}" for name in ("macro_f1", "mcc")),
         f"{row['calibration_ratio']:.2f}",
-        "baseline" if row["p_better"] is None else f"{row['p_better']:.0%}",
+        "baseline" if row["p_better"] is None else chance(row["p_better"]),
     ]
 
 

@@ -21,10 +21,10 @@ from kilter.report.formats import bounds, is_number, number, signed
 
 SCHEMA = 1
 MEASURES = {
-    "auprc": "AUPRC",
+    "auprc": "average precision",
     "macro_f1": "macro F1",
     "balanced_accuracy": "balanced accuracy",
-    "mcc": "MCC",
+    "mcc": "Matthews correlation",
     "log_loss": "log loss",
     "brier": "Brier score",
 }
