@@ -105,11 +105,16 @@ def test_a_notebook_shows_the_report_in_a_frame_of_its_own(result: Result) -> No
     assert result.best in html.unescape(page)
 
 
-@pytest.mark.parametrize("place", ["nowhere/page.html", "."])
+def test_a_report_makes_its_folder(result: Result, tmp_path: Path) -> None:
+    assert result.report(tmp_path / "nowhere" / "page.html").is_file()
+
+
+@pytest.mark.parametrize("place", ["taken/page.html", "."])
 def test_a_report_that_cannot_be_written_is_one_sentence(
     result: Result, tmp_path: Path, place: str
 ) -> None:
-    with pytest.raises(OutputError, match=r"^cannot write `.*`: .*\.$"):
+    (tmp_path / "taken").touch()
+    with pytest.raises(OutputError, match=r"^`path` must be a file that can be written; .*\.$"):
         result.report(tmp_path / place)
 
 

@@ -59,13 +59,13 @@ class RunFolder:
 
     def _entries(self) -> list[Path]:
         try:
+            return list(self.path.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
             if self.path.is_file():
                 raise OutputError(
                     f"`out` must be a folder; `{self.path}` is a file. Choose another name."
-                )
-            return list(self.path.iterdir()) if self.path.exists() else []
-        except OutputError:
-            raise
+                ) from None
+            return []
         except OSError as error:
             raise OutputError(
                 f"`out` cannot be read: {self.path}: {error.strerror}. Choose another folder."

@@ -16,7 +16,7 @@ import pyarrow.parquet
 
 from kilter._errors import OutputError
 from kilter.artifact import Model
-from kilter.report import render
+from kilter.report import render, write
 
 FILES = (
     "plan.json",
@@ -73,7 +73,7 @@ class Result:
 
     def report(self, path: str | Path) -> Path:
         """Write the report, one HTML file that needs no network, and return its path."""
-        return write_text(Path(path), render(self.summary))
+        return write(self.summary, path)
 
     def save(self, folder: Path) -> None:
         """Write all files of a run into an existing folder."""

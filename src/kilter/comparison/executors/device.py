@@ -47,6 +47,7 @@ def stack_folds(task: Task) -> Data:
     return Data(
         flat(x),
         None if neighbors is None else neighbors.reshape(-1, neighbors.shape[-1]),
+        # The scaled numbers come first in every fold, and each has as many of them.
         jnp.asarray(folds[0].blendable, jnp.float32),
         jnp.arange(len(folds), dtype=jnp.int32) * x.shape[1],
         jnp.asarray(np.stack([fold.layout.starts for fold in folds]), jnp.int32),

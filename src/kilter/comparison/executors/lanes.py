@@ -251,7 +251,7 @@ class Program:
         other, seeds = self._part([to_numpy(v) for v in network.non_trainable_variables])
         trainable = [to_numpy(v) for v in network.trainable_variables]
         optimizer = [to_numpy(v) for v in self.optimizer.variables]
-        lane = (np.float32(-1), np.int32(0), np.bool_(False))
+        lane = (np.float32(DIVERGED), np.int32(0), np.bool_(False))
         state = State(trainable, other, seeds, optimizer, (trainable, other), *lane)
         each = jax.tree.map(lambda a: np.broadcast_to(a, (remedies, *np.shape(a))), state)
         return each._replace(seeds=seeds)
