@@ -88,3 +88,22 @@ def test_brackets_in_the_verdict_are_no_markup(summary: Summary) -> None:
     terminal = console()
     show(terminal, summary)
     assert "class [red] wins [/]" in terminal.export_text()
+
+
+@pytest.mark.parametrize(
+    ("metric", "title", "figure"),
+    [
+        ("auprc", "MCC", "mcc"),
+        ("macro_f1", "MCC", "mcc"),
+        ("balanced_accuracy", "bal. acc.", "balanced_accuracy"),
+        ("log_loss", "log loss", "log_loss_calibrated"),
+        ("brier", "Brier", "brier_calibrated"),
+    ],
+)
+def test_what_chose_is_among_the_columns(
+    summary: Summary, metric: str, title: str, figure: str
+) -> None:
+    summary["chosen"]["metric"] = metric
+    head, first, *_ = lines(leaderboard(summary))
+    assert title in head
+    assert f"{summary['leaderboard'][0][figure]:.3f}" in first.split()

@@ -11,30 +11,39 @@ from rich.text import Text
 
 from kilter.report.formats import chance
 
+THIRD = {
+    "balanced_accuracy": ("bal. acc.", "balanced_accuracy"),
+    "log_loss": ("log loss", "log_loss_calibrated"),
+    "brier": ("Brier", "brier_calibrated"),
+}
+"""Title and figure of the column that is MCC elsewhere, where one of these metrics chose."""
+
 
 def leaderboard(summary: dict[str, Any]) -> Table:
     """Lay the leaderboard out within 80 columns; the chosen remedy is marked.
 
     ``95% interval`` is that of the average precision, ``pred/real`` the calibration ratio:
-    mean predicted over observed rate of the rarest class.
+    mean predicted over observed rate of the rarest class. Where a metric chose that is not
+    among the columns, it takes the place of MCC; losses are shown as they are after calibration.
     """
     table = Table(header_style="bold", box=None, pad_edge=False)
     table.add_column("remedy", no_wrap=True)
-    for name in ("AUPRC", "95% interval", "macro F1", "MCC", "pred/real", "p(better)"):
+    title, metric = THIRD.get(summary["chosen"].get("metric"), ("MCC", "mcc"))
+    for name in ("AUPRC", "95% interval", "macro F1", title, "pred/real", "p(better)"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in summary["leaderboard"]:
         chosen = row["remedy"] == summary["chosen"]["remedy"]
-        table.add_row(*_cells(row, chosen), style="bold green" if chosen else None)
+        table.add_row(*_cells(row, chosen, metric), style="bold green" if chosen else None)
     return table
 
 
-def _cells(row: dict[str, Any], chosen: bool) -> list[str]:
+def _cells(row: dict[str, Any], chosen: bool, metric: str) -> list[str]:
     low, high = row["auprc_ci"]
     return [
         f"{'→' if chosen else ' '} {row['remedy']}",
         f"{row['auprc']:.3f}",
         f"{low:.2f}–{high:.2f}",
-        *(f"{row[name]:.3f}" for name in ("macro_f1", "mcc")),
+        *(f"{row[name]:.3f}" for name in ("macro_f1", metric)),
         f"{row['calibration_ratio']:.2f}",
         "baseline" if row["p_better"] is None else chance(row["p_better"]),
     ]
