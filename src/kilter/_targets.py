@@ -1,0 +1,116 @@
+"""What losses and metrics accept: targets and outputs in the shapes that Keras users have.
+
+The last axis of an output is the classes. One column is the probability or the logit of
+class 1 of two; it becomes two columns, so that everything behind has one case.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kilter._errors import ArgumentError
+
+TINY = 1e-37  # the smallest normal float32: the logarithm of nothing smaller is finite
+
+
+def has_one_column(outputs: Any) -> bool:
+    """Say whether an output holds class 1 of two classes only: shape (rows,) or (..., 1)."""
+    return len(outputs.shape) == 1 or outputs.shape[-1] == 1
+
+
+def to_logits(y_pred: Any, from_logits: bool) -> Any:
+    """Return logits of shape (..., classes), at least in single precision.
+
+    Logarithms of probabilities serve as logits: a softmax gives the probabilities back.
+    """
+    y_pred = _columns(y_pred)
+    if y_pred.shape[-1] > 1:
+        return y_pred if from_logits else _log(y_pred)
+    if from_logits:
+        return ops.concatenate([ops.zeros_like(y_pred), y_pred], axis=-1)
+    return ops.concatenate([_log(1 - y_pred), _log(y_pred)], axis=-1)
+
+
+def to_probabilities(y_pred: Any, from_logits: bool) -> Any:
+    """Return probabilities of shape (..., classes), at least in single precision."""
+    y_pred = _columns(y_pred)
+    if y_pred.shape[-1] > 1:
+        return ops.softmax(y_pred, axis=-1) if from_logits else y_pred
+    if from_logits:
+        return ops.concatenate([ops.sigmoid(-y_pred), ops.sigmoid(y_pred)], axis=-1)
+    return ops.concatenate([1 - y_pred, y_pred], axis=-1)
+
+
+def to_truth(y_true: Any, y_pred: Any) -> Any:
+    """Return positions, int of shape (...,), or where rows carry more, shares (..., classes).
+
+    ``y_true`` is positions of shape (...,) or (..., 1), or one-hot or soft rows (..., classes);
+    with an output of one column it is the share of class 1.
+    """
+    rank = max(2, len(y_pred.shape))
+    if has_one_column(y_pred):
+        share = ops.cast(_drop_last(y_true, rank, "one column"), "float32")
+        return ops.stack([1 - share, share], axis=-1)
+    if len(y_true.shape) == rank and y_true.shape[-1] != 1:
+        _check_columns(y_true, y_pred)
+        return ops.cast(y_true, "float32")
+    return ops.cast(_drop_last(y_true, rank, f"{y_pred.shape[-1]} columns"), "int32")
+
+
+def to_labels(y_true: Any, y_pred: Any) -> Any:
+    """Return positions of the classes, int of shape (...,); a soft row counts as its largest."""
+    truth = to_truth(y_true, y_pred)
+    return truth if is_positions(truth) else ops.cast(ops.argmax(truth, axis=-1), "int32")
+
+
+def to_shares(truth: Any, n_classes: int) -> Any:
+    """Return what `to_truth` gives as shares, float32 of shape (..., classes)."""
+    return ops.one_hot(truth, n_classes, dtype="float32") if is_positions(truth) else truth
+
+
+def at_least_single(values: Any) -> Any:
+    """Return floats in single precision or more: half precision is raised."""
+    values = ops.convert_to_tensor(values)
+    return values if _dtype(values) in ("float32", "float64") else ops.cast(values, "float32")
+
+
+def is_positions(truth: Any) -> bool:
+    """Say whether what `to_truth` gave is positions rather than shares."""
+    return "int" in _dtype(truth)
+
+
+def _dtype(tensor: Any) -> str:
+    return str(keras.backend.standardize_dtype(tensor.dtype))
+
+
+def _columns(y_pred: Any) -> Any:
+    y_pred = at_least_single(y_pred)
+    return y_pred[:, None] if len(y_pred.shape) == 1 else y_pred
+
+
+def _log(probabilities: Any) -> Any:
+    return ops.log(ops.maximum(probabilities, TINY))
+
+
+def _drop_last(y_true: Any, rank: int, columns: str) -> Any:
+    if len(y_true.shape) == rank and y_true.shape[-1] in (1, None):
+        return ops.squeeze(y_true, axis=-1)
+    if len(y_true.shape) == rank - 1:
+        return y_true
+    raise ArgumentError(
+        f"`y_true` must have one label a row of `y_pred`, which has {columns}; got the shape "
+        f"{tuple(y_true.shape)}. Pass positions of the classes, or one-hot rows where "
+        "`y_pred` has a column a class."
+    )
+
+
+def _check_columns(y_true: Any, y_pred: Any) -> None:
+    given, wanted = y_true.shape[-1], y_pred.shape[-1]
+    if given is not None and wanted is not None and given != wanted:
+        raise ArgumentError(
+            f"`y_true` must have the positions of the classes or {wanted} columns, as `y_pred` "
+            f"has; got {given} columns."
+        )
