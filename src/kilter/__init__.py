@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kilter.artifact import Model, load
     from kilter.comparison import Plan, Remedy, Result, compare
     from kilter.data import inspect
-    from kilter.weights import class_weights
+    from kilter.weights import class_counts, class_weights, cost_matrix
 
 _backend.mend_default()
 
@@ -45,8 +45,10 @@ _HOMES = {
     "SchemaError": "_errors",
     "SourceError": "_errors",
     "TooFewRowsError": "_errors",
+    "class_counts": "weights",
     "class_weights": "weights",
     "compare": "comparison",
+    "cost_matrix": "weights",
     "inspect": "data",
     "load": "artifact",
 }
@@ -67,8 +69,10 @@ __all__ = [
     "SchemaError",
     "SourceError",
     "TooFewRowsError",
+    "class_counts",
     "class_weights",
     "compare",
+    "cost_matrix",
     "inspect",
     "load",
 ]

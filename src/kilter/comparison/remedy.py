@@ -16,7 +16,7 @@ import numpy as np
 
 from kilter._errors import ArgumentError, did_you_mean
 from kilter.sampling import TICKETS, Quotas, apportion
-from kilter.weights import balanced_weights, effective_weights
+from kilter.weights import scheme_weights
 
 BASELINE = "none+threshold"
 
@@ -70,8 +70,8 @@ class Loss:
 
     Attributes
     ----------
-    weights : {None, "balanced", "effective"}
-        Class weights from the training counts.
+    weights : str, optional
+        A scheme of `kilter.class_weights`, for the training counts.
     prior : float
         tau: that many times the log prior is added to the logits in training.
     gamma : float
@@ -85,8 +85,7 @@ class Loss:
     def numbers(self, counts: np.ndarray) -> LossNumbers:
         """Work out the numbers for training parts with these class counts (classes,)."""
         n_classes = len(counts)
-        schemes = {"balanced": balanced_weights, "effective": effective_weights}
-        weights = schemes[self.weights](counts) if self.weights else np.ones(n_classes)
+        weights = scheme_weights(counts, self.weights) if self.weights else np.ones(n_classes)
         margins = np.tile(self.prior * np.log(counts / counts.sum()), (n_classes, 1))
         numbers = (weights, margins, np.ones(n_classes), self.gamma)
         return LossNumbers(*(np.asarray(number, np.float32) for number in numbers))
