@@ -26,13 +26,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from kilter._types import Dataset
 from kilter.comparison.executors.base import Lane, Task, Trained
 from kilter.comparison.executors.lanes import Lanes
-from kilter.comparison.executors.sequential import epoch_rows
+from kilter.comparison.executors.sequential import epoch_rows, keras_loss
 from kilter.comparison.folds import encode
 from kilter.comparison.plan import Plan
 from kilter.comparison.run import lanes_of
 from kilter.data import load, rarest_class, split
 from kilter.data.demo import TARGET, digits
-from kilter.losses import CrossEntropy
 from kilter.models import mlp
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "mammography.parquet"
@@ -57,11 +56,9 @@ def make_task(dataset: Dataset, plan: Plan) -> Task:
 def plain_fit(task: Task, lane: Lane, epochs: int) -> None:
     fold = task.folds[lane.fold]
     _, loss = lane.training
-    numbers = loss.numbers(fold.layout.counts)._asdict()
     x, y = epoch_rows(task, lane, epoch=0)
     model = task.network(lane.fold, lane.seed)
-    keras_loss = CrossEntropy(**{**numbers, "gamma": float(numbers["gamma"])})
-    model.compile(optimizer=task.optimizer(), loss=keras_loss)
+    model.compile(task.optimizer(), loss=keras_loss(loss.numbers(fold.layout.counts)))
     model.fit(x, y, batch_size=task.batch_size, epochs=epochs, verbose=0)
     model.predict(fold.validation_x, batch_size=4096, verbose=0)
     model.predict(fold.test_x, batch_size=4096, verbose=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from keras import ops
 from scipy.special import logsumexp, softmax
 from sklearn.metrics import log_loss
 
+from differentiate import gradients
 from kilter._errors import ArgumentError
 from kilter.losses import CrossEntropy, cross_entropy
 
@@ -22,6 +24,7 @@ COUNTS = np.array([900.0, 90.0, 10.0])
 PRIOR = COUNTS / COUNTS.sum()
 WEIGHTS = [0.5, 1.0, 4.0]
 ROWS = 20  # everywhere: JAX compiles every operation for every shape
+on_logits = functools.partial(CrossEntropy, from_logits=True)
 PLAIN = {"weights": np.ones(3), "margins": np.zeros((3, 3)), "scale": np.ones(3), "gamma": 0.0}
 
 
@@ -38,7 +41,8 @@ def value(loss: keras.losses.Loss, y: Any, z: Any, **options: Any) -> Any:
 def each(y: np.ndarray, z: np.ndarray, **numbers: Any) -> np.ndarray:
     """Return the pure function's value of every row."""
     arrays = {key: ops.convert_to_tensor(v, z.dtype) for key, v in {**PLAIN, **numbers}.items()}
-    labels, logits = ops.convert_to_tensor(y, "int32"), ops.convert_to_tensor(z)
+    labels = ops.convert_to_tensor(y, "int32" if y.ndim == 1 else "float32")
+    logits = ops.convert_to_tensor(z)
     return ops.convert_to_numpy(cross_entropy(labels, logits, **arrays))
 
 
@@ -56,40 +60,22 @@ def reference(
 
 def gradient(y: np.ndarray, z: np.ndarray, **numbers: Any) -> np.ndarray:
     """Differentiate the sum of the losses by the logits, on whatever backend this is."""
-    backend = keras.backend.backend()
     arrays = {key: ops.convert_to_tensor(v, z.dtype) for key, v in {**PLAIN, **numbers}.items()}
-    labels = ops.convert_to_tensor(y, "int32")
-
-    def total(logits: Any) -> Any:
-        return ops.sum(cross_entropy(labels, logits, **arrays))
-
-    if backend == "jax":
-        import jax
-
-        return np.asarray(jax.grad(total)(ops.convert_to_tensor(z)))
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        logits = tf.Variable(z)
-        with tf.GradientTape() as tape:
-            loss = total(logits)
-        return tape.gradient(loss, logits).numpy()
-    logits = ops.convert_to_tensor(z).detach().requires_grad_(True)
-    total(logits).backward()
-    return logits.grad.cpu().numpy()
+    labels = ops.convert_to_tensor(y, "int32" if y.ndim == 1 else "float32")
+    return gradients(lambda logits: ops.sum(cross_entropy(labels, logits, **arrays)), z)
 
 
 def test_plain_is_scikit_learns_log_loss(batch: tuple) -> None:
     y, z = batch
     expected = log_loss(y, softmax(z.astype(np.float64), axis=1), labels=[0, 1, 2])
-    assert value(CrossEntropy(), y, z) == pytest.approx(expected, rel=1e-5)
+    assert value(on_logits(), y, z) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", None])
 def test_plain_is_keras_own_with_every_reduction(batch: tuple, reduction: str | None) -> None:
     y, z = batch
     keras_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction=reduction)
-    ours = CrossEntropy(reduction=reduction)
+    ours = on_logits(reduction=reduction)
     np.testing.assert_allclose(value(ours, y, z), value(keras_loss, y, z), rtol=2e-5, atol=1e-6)
     sample_weight = np.linspace(0, 2, len(y)).astype(np.float32)
     np.testing.assert_allclose(
@@ -105,7 +91,7 @@ def test_weights_are_those_of_the_true_class(batch: tuple) -> None:
     p = softmax(z.astype(np.float64), axis=1)
     row_weights = np.array(WEIGHTS)[y]
     total = log_loss(y, p, labels=[0, 1, 2], sample_weight=row_weights, normalize=False)
-    assert value(CrossEntropy(WEIGHTS), y, z) == pytest.approx(total / len(y), rel=1e-5)
+    assert value(on_logits(WEIGHTS), y, z) == pytest.approx(total / len(y), rel=1e-5)
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 5.0])
@@ -119,7 +105,7 @@ def test_focal_is_the_papers(batch: tuple, gamma: float) -> None:
 def test_focal_by_hand() -> None:
     # p = 3/4: (1/4)^2 ln(4/3)
     z = np.log([[1 / 8, 3 / 4, 1 / 8]] * ROWS).astype(np.float32)
-    found = value(CrossEntropy(gamma=2), [1] * ROWS, z)
+    found = value(on_logits(gamma=2), [1] * ROWS, z)
     assert found == pytest.approx(np.log(4 / 3) / 16, rel=1e-5)
 
 
@@ -130,7 +116,7 @@ def test_logit_adjustment_is_the_papers(batch: tuple) -> None:
     ratio = (PRIOR[None, :] / PRIOR[y][:, None]) ** tau
     terms = ratio * np.exp(z.astype(np.float64) - z[np.arange(len(y)), y][:, None])
     expected = np.log(terms.sum(axis=1))  # the term of y itself is the 1
-    loss = CrossEntropy(margins=tau * np.log(PRIOR), reduction=None)
+    loss = on_logits(margins=tau * np.log(PRIOR), reduction=None)
     np.testing.assert_allclose(value(loss, y, z), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -140,7 +126,7 @@ def test_balanced_softmax_is_logit_adjustment_by_another_name(batch: tuple) -> N
     weighted = COUNTS * np.exp(z.astype(np.float64))
     expected = -np.log(weighted[np.arange(len(y)), y] / weighted.sum(axis=1))
     for margins in (np.log(COUNTS), np.log(PRIOR)):
-        loss = CrossEntropy(margins=margins, reduction=None)
+        loss = on_logits(margins=margins, reduction=None)
         np.testing.assert_allclose(value(loss, y, z), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -152,7 +138,7 @@ def test_vector_scaling_is_the_papers(batch: tuple) -> None:
     z64, rows = z.astype(np.float64), np.arange(len(y))
     own = delta[y] * z64[rows, y] + iota[y]
     expected = omega[y] * np.log(np.exp(delta * z64 + iota - own[:, None]).sum(axis=1))
-    loss = CrossEntropy(omega, iota, delta, reduction=None)
+    loss = on_logits(omega, iota, delta, reduction=None)
     np.testing.assert_allclose(value(loss, y, z), expected, rtol=2e-4, atol=1e-4)
 
 
@@ -162,7 +148,7 @@ def test_ldam_is_the_papers(batch: tuple) -> None:
     # Cao et al. 2019: only the true class's logit is lowered, by C / n_y^(1/4)
     lowered = z.astype(np.float64) - np.eye(3)[y] * margin
     expected = logsumexp(s * lowered, axis=1) - s * lowered[np.arange(len(y)), y]
-    loss = CrossEntropy(margins=-s * np.diag(margin), scale=[s] * 3, reduction=None)
+    loss = on_logits(margins=-s * np.diag(margin), scale=[s] * 3, reduction=None)
     np.testing.assert_allclose(value(loss, y, z), expected, rtol=2e-4, atol=1e-4)
 
 
@@ -217,9 +203,9 @@ def test_half_precision_stays_finite(gamma: float) -> None:
     z = np.resize(np.array([[100, -100, 0], [-100, 100, 0], [1, 2, 3]], np.float16), (ROWS, 3))
     y = np.resize([1, 1, 0], ROWS)
     found = each(y, z, gamma=gamma)
-    assert found.dtype == np.float16
+    assert found.dtype == np.float32  # raised: the sums lose nothing
     expected = reference(y, z, **{**PLAIN, "gamma": gamma})
-    np.testing.assert_allclose(found.astype(float), expected, rtol=1e-2, atol=1e-2)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     assert np.isfinite(gradient(y, z, gamma=gamma)).all()
 
 
@@ -228,16 +214,16 @@ def test_labels_of_any_type_and_as_a_column(dtype: str) -> None:
     y = np.resize([0, 1, 1], ROWS)
     z = np.resize(np.array([[2, 0, 1], [0, 2, 1], [2, 0, 1]], np.float32), (ROWS, 3))
     expected = log_loss(y, softmax(z.astype(float), axis=1), labels=[0, 1, 2])
-    loss = CrossEntropy()
+    loss = on_logits()
     assert value(loss, y.astype(dtype), z) == pytest.approx(expected, rel=1e-5)
     assert value(loss, y.astype(dtype)[:, None], z) == pytest.approx(expected, rel=1e-5)
 
 
 ARGUMENTS: list[Callable[[], CrossEntropy]] = [
-    CrossEntropy,
-    lambda: CrossEntropy(WEIGHTS, gamma=2, name="rare", reduction="sum"),
-    lambda: CrossEntropy(margins=np.log(PRIOR), scale=np.array([1.0, 0.5, 0.25])),
-    lambda: CrossEntropy(margins=np.diag([1.0, 2.0, 3.0]), reduction=None),
+    on_logits,
+    lambda: on_logits(WEIGHTS, gamma=2, name="rare", reduction="sum"),
+    lambda: on_logits(margins=np.log(PRIOR), scale=np.array([1.0, 0.5, 0.25])),
+    lambda: on_logits(margins=np.diag([1.0, 2.0, 3.0]), reduction=None),
 ]
 
 
@@ -256,7 +242,7 @@ def test_a_loss_comes_back_from_its_config(
 def test_a_saved_model_keeps_its_loss(tmp_path: Path, batch: tuple) -> None:
     y, x = batch
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
-    model.compile("sgd", loss=CrossEntropy(WEIGHTS, np.log(PRIOR), gamma=1.5))
+    model.compile("sgd", loss=on_logits(WEIGHTS, np.log(PRIOR), gamma=1.5))
     model.fit(x, y, verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
@@ -275,18 +261,93 @@ def test_a_saved_model_keeps_its_loss(tmp_path: Path, batch: tuple) -> None:
 @pytest.mark.parametrize("gamma", [-0.1, float("nan")])
 def test_gamma_is_checked(gamma: float) -> None:
     with pytest.raises(ArgumentError, match="`gamma` must be at least 0"):
-        CrossEntropy(gamma=gamma)
+        on_logits(gamma=gamma)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("size", [1.0, 100.0])
+def test_one_hot_rows_are_the_integers(gamma: float, size: float) -> None:
+    rng = np.random.default_rng(3)
+    y, z = rng.integers(0, 3, ROWS), (size * rng.uniform(-1, 1, (ROWS, 3))).astype(np.float32)
+    numbers = {"weights": np.array(WEIGHTS), "margins": rng.normal(size=(3, 3)), "gamma": gamma}
+    hot = np.eye(3, dtype=np.float32)[y]
+    found, expected = each(hot, z, **numbers), reference(y, z, **{**PLAIN, **numbers})
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        gradient(hot, z, **numbers), gradient(y, z, **numbers), rtol=1e-3, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+def test_a_soft_row_is_the_mean_over_its_classes(batch: tuple, gamma: float) -> None:
+    _, z = batch
+    shares = np.random.default_rng(4).dirichlet(np.ones(3), ROWS).astype(np.float32)
+    numbers = {**PLAIN, "weights": np.array(WEIGHTS), "gamma": gamma}
+    parts = [reference(np.full(ROWS, k), z, **numbers) for k in range(3)]
+    expected = np.sum(shares * np.stack(parts, axis=1), axis=1)
+    np.testing.assert_allclose(each(shares, z, **numbers), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_of_soft_rows_stay_finite_where_the_network_is_sure() -> None:
+    z = np.tile(np.array([-100, 100, -100], np.float32), (ROWS, 1))
+    shares = np.tile(np.array([0.5, 0.5, 0], np.float32), (ROWS, 1))
+    for gamma in (0.0, 0.5, 2.0):
+        found = gradient(shares, z, gamma=gamma)
+        np.testing.assert_allclose(found, [[-0.5, 0.5, 0]] * ROWS, atol=1e-4)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_one_column_is_two(batch: tuple, gamma: float) -> None:
+    y, z = batch[0] % 2, batch[1][:, :1]
+    two = np.concatenate([np.zeros_like(z), z], axis=1)
+    expected = reference(y, two, np.array([1, 9]), np.zeros((2, 2)), np.ones(2), gamma)
+    p = 1 / (1 + np.exp(-z.astype(np.float64)))
+    for targets in (y, y[:, None], y.astype("float32")):
+        for outputs in (z, z[:, 0]):
+            loss = on_logits([1, 9], gamma=gamma, reduction=None)
+            np.testing.assert_allclose(value(loss, targets, outputs), expected, rtol=1e-4)
+        loss = CrossEntropy([1, 9], gamma=gamma, reduction=None)
+        np.testing.assert_allclose(
+            value(loss, targets, p.astype("float32")), expected, rtol=1e-3, atol=1e-6
+        )
+
+
+def test_probabilities_are_logits_up_to_a_constant(batch: tuple) -> None:
+    y, z = batch
+    p = softmax(z, axis=1)
+    margins = np.log(PRIOR)
+    found = value(CrossEntropy(WEIGHTS, margins, gamma=1.5, reduction=None), y, p)
+    expected = value(on_logits(WEIGHTS, margins, gamma=1.5, reduction=None), y, z)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_keras_agrees_on_probabilities_and_one_hot_rows(batch: tuple) -> None:
+    y, z = batch
+    p, hot = softmax(z, axis=1), np.eye(3)[y]
+    expected = value(keras.losses.CategoricalCrossentropy(label_smoothing=0.1), hot, p)
+    assert value(CrossEntropy(), hot * 0.9 + 0.1 / 3, p) == pytest.approx(expected, rel=1e-4)
+
+
+def test_pixels_have_a_loss_each() -> None:
+    rng = np.random.default_rng(5)
+    y, z = rng.integers(0, 3, (2, 4, 5)), rng.normal(size=(2, 4, 5, 3)).astype(np.float32)
+    loss = on_logits(WEIGHTS, reduction=None)
+    flat = reference(y.ravel(), z.reshape(-1, 3), np.array(WEIGHTS), np.zeros((3, 3)), 1, 0)
+    expected = flat.reshape(y.shape)
+    np.testing.assert_allclose(value(loss, y, z), expected, rtol=1e-4)
+    np.testing.assert_allclose(value(loss, y[..., None], z), expected, rtol=1e-4)
+    np.testing.assert_allclose(value(loss, np.eye(3)[y], z), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
     ("loss", "y", "z", "message"),
     [
-        (CrossEntropy(), np.zeros(2), np.zeros((2, 1)), "`y_pred` must have one logit a class"),
-        (CrossEntropy(), np.eye(2)[:1], np.zeros((1, 2)), "`y_true` must be integer labels"),
-        (CrossEntropy(), np.eye(2), np.zeros((2, 2)), "`y_true` must be integer labels"),
-        (CrossEntropy([1, 2]), np.arange(3), np.zeros((3, 3)), "`weights` .* 3; got 2"),
-        (CrossEntropy([1, 2, 3]), np.arange(2), np.zeros((2, 2)), "`weights` .* 2; got 3"),
-        (CrossEntropy(scale=[2]), np.arange(2), np.zeros((2, 2)), "`scale` .* 2; got 1"),
+        (CrossEntropy(), np.eye(2), np.zeros((2, 1)), "`y_true` must have one label .* one col"),
+        (CrossEntropy(), np.eye(2), np.zeros((2, 3)), "`y_true` must have .* 3 columns"),
+        (CrossEntropy(), np.zeros((2, 2, 2)), np.zeros((2, 2)), "`y_true` must have one label"),
+        (CrossEntropy([1, 2]), np.arange(3), np.zeros((3, 3)), "`class_weights` .* 3 .* got 2"),
+        (CrossEntropy([1, 2, 3]), np.arange(2), np.zeros((2, 1)), "`class_weights` .* 2 .* got 3"),
+        (on_logits(scale=[2]), np.arange(2), np.zeros((2, 2)), "`scale` .* 2 .* got 1"),
     ],
 )
 def test_what_would_broadcast_to_nonsense_is_refused(
@@ -294,3 +355,8 @@ def test_what_would_broadcast_to_nonsense_is_refused(
 ) -> None:
     with pytest.raises(ArgumentError, match=message):
         loss(y, z.astype(np.float32))
+
+
+def test_a_scale_by_class_needs_logits() -> None:
+    with pytest.raises(ArgumentError, match="`scale` needs `from_logits=True`"):
+        CrossEntropy(scale=[1, 2])

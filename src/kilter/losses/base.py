@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,146 +10,300 @@ from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._export import register
+from kilter._targets import at_least_single, is_positions, to_logits, to_shares, to_truth
+from kilter.weights import as_class_weights
+
+FAR = 1e9  # taken off a logit to leave it out of a sum: finite, so that no gradient is NaN
 
 
 def cross_entropy(
-    labels: Any, logits: Any, *, weights: Any, margins: Any, scale: Any, gamma: Any
+    labels: Any,
+    logits: Any,
+    *,
+    weights: Any = None,
+    margins: Any = None,
+    scale: Any = None,
+    gamma: Any = 0.0,
 ) -> Any:
     """Compute the general cross-entropy of every row.
 
     ``w_y (1 - p_y)^gamma CE(scale * z + margins[y])`` with ``p = softmax(scale * z +
-    margins[y])``. Plain cross-entropy is weights 1, margins 0, scale 1, gamma 0.
+    margins[y])``. Plain cross-entropy is weights 1, margins 0, scale 1, gamma 0. Use it in a
+    training loop of your own; `CrossEntropy` is the same for ``model.compile``.
 
     Parameters
     ----------
-    labels : int tensor of shape (rows,)
-        Positions of the true classes.
-    logits : float tensor of shape (rows, classes)
-        What the network says, before any softmax.
-    weights : float tensor of shape (classes,)
+    labels : int tensor of shape (...,) or float tensor of shape (..., classes)
+        Positions of the true classes, or one-hot or soft rows. A soft row's loss is the mean
+        over its classes, with margins and scale mixed by its shares.
+    logits : float tensor of shape (..., classes)
+        What the network says, before any softmax. Half precision is raised to single.
+    weights : float tensor of shape (classes,), optional
         Weight of a row by its true class.
-    margins : float tensor of shape (classes, classes)
-        ``margins[y, j]`` is added to logit j of a row of class y.
-    scale : float tensor of shape (classes,) or ()
-        Factor of each logit.
+    margins : float tensor of shape (classes,) or (classes, classes), optional
+        ``margins[y, j]`` is added to logit j of a row of class y; a flat one to every row.
+    scale : float tensor of shape (), (classes,) or (classes, classes), optional
+        Factor of the logits, laid out as ``margins``.
     gamma : float or float tensor of shape ()
         Focusing: 0 for none, 2 in the focal loss paper.
 
     Returns
     -------
-    float tensor of shape (rows,)
+    float tensor of shape (...,)
 
     References
     ----------
     Lin et al. 2017 (focal); Cui et al. 2019 (weights); Menon et al. 2021 and Ren et al. 2020
     (margins); Kini et al. 2021 (scale).
-    """
-    adjusted = logits * scale + ops.take(margins, labels, axis=0)
-    truth = ops.one_hot(labels, logits.shape[-1], dtype=adjusted.dtype)
-    log_total = ops.logsumexp(adjusted, axis=-1)
-    # log(1 - p_y) as a log-sum over the other classes: log1p(-p_y) would lose all digits,
-    # and its gradient, where p_y is near 1. The finite stand-in for minus infinity keeps
-    # half precision finite too.
-    others = ops.logsumexp(adjusted - truth * 1e4, axis=-1) - log_total
-    log_true = ops.sum(truth * adjusted, axis=-1) - log_total
-    return -ops.take(weights, labels, axis=0) * ops.exp(gamma * others) * log_true
-
-
-@register
-class CrossEntropy(keras.losses.Loss):
-    """Cross-entropy with class weights, margins, logit scales and focusing.
-
-    The weights live in the loss, so they act with any data pipeline, in models of many
-    outputs, and in the validation loss as well. Special cases have names of their own in
-    the literature: class weights (``weights``), focal loss (``gamma``), logit adjustment and
-    balanced softmax (``margins[y, j] = log prior_j``), LDAM, VS.
-
-    Parameters
-    ----------
-    weights : sequence of shape (classes,), optional
-        Weight of a row by its true class; 1 if not given.
-    margins : sequence of shape (classes, classes) or (classes,), optional
-        Added to the logits; a flat one is the same for every true class. 0 if not given.
-    scale : sequence of shape (classes,), optional
-        Factor of the logits; 1 if not given.
-    gamma : float
-        Focusing; at least 0.
-
-    Notes
-    -----
-    Targets are integer labels of shape (rows,) or (rows, 1); predictions are logits of shape
-    (rows, classes).
-
-    Raises
-    ------
-    ArgumentError
-        If ``gamma`` is negative.
 
     Examples
     --------
     >>> import numpy as np
-    >>> loss = CrossEntropy(weights=[1.0, 9.0])
+    >>> losses = cross_entropy(np.array([1]), np.zeros((1, 2), "float32"), gamma=2.0)
+    >>> round(float(losses[0]), 4)  # log(2) / 4
+    0.1733
+    """
+    adjusted = at_least_single(logits)
+    labels = as_labels(labels, adjusted)
+    if scale is not None:
+        adjusted = adjusted * of_row(scale, labels, adjusted)
+    if margins is not None:
+        adjusted = adjusted + of_row(margins, labels, adjusted)
+    log_total = ops.logsumexp(adjusted, axis=-1, keepdims=True)
+    truth = to_shares(labels, logits.shape[-1], adjusted.dtype)
+    terms = truth * (adjusted - log_total)
+    if not is_zero(gamma):
+        terms = terms * ops.exp(
+            ops.cast(gamma, terms.dtype) * log_rest(labels, adjusted, log_total)
+        )
+    if weights is None:
+        return -ops.sum(terms, axis=-1)
+    return -ops.sum(terms * ops.cast(weights, terms.dtype), axis=-1)
+
+
+def log_rest(labels: Any, logits: Any, log_total: Any) -> Any:
+    """Return log(1 - p), of shape (..., classes), or (..., 1) for the true class if it is one.
+
+    log1p(-p) would lose all digits, and its gradient, where p is near 1. There it is a
+    log-sum over the other classes instead; p is above 1/2 for one class at most.
+    """
+    if is_positions(labels):
+        apart = to_shares(labels, logits.shape[-1], logits.dtype)
+    else:
+        apart = ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1], dtype=logits.dtype)
+    others = ops.logsumexp(logits - apart * FAR, axis=-1, keepdims=True) - log_total
+    if is_positions(labels):
+        return others
+    small = ops.exp(ops.where(apart > 0, -1.0, logits - log_total))
+    return ops.where(apart > 0, others, ops.log1p(-ops.minimum(small, 0.75)))
+
+
+def is_zero(number: Any) -> bool:
+    """Say whether a number is known to be 0 when the step is compiled."""
+    return isinstance(number, int | float) and number == 0
+
+
+def as_labels(labels: Any, logits: Any) -> Any:
+    """Return labels as a tensor: positions, or shares in the precision of the logits."""
+    labels = ops.convert_to_tensor(labels)
+    return labels if is_positions(labels) else ops.cast(labels, logits.dtype)
+
+
+def of_row(table: Any, labels: Any, logits: Any) -> Any:
+    """Return what a table of shape (), (classes,) or (classes, classes) says of each row."""
+    table = ops.cast(table, logits.dtype)
+    if len(table.shape) < 2:
+        return table
+    return ops.take(table, labels, axis=0) if is_positions(labels) else ops.matmul(labels, table)
+
+
+class RowLoss(keras.losses.Loss):
+    """Base of the losses with one value a row: a child gives `rows`.
+
+    It brings targets and outputs into one shape, holds the class weights, and leaves masks,
+    sample weights and the reduction to Keras.
+
+    Parameters
+    ----------
+    class_weights : ClassWeights, dict, or sequence of shape (classes,), optional
+        Weight of a row by its true class; 1 if not given.
+    from_logits : bool
+        Whether predictions are logits. As in Keras, probabilities are expected otherwise.
+    """
+
+    def __init__(
+        self,
+        *,
+        class_weights: Any = None,
+        from_logits: bool = False,
+        reduction: str = "sum_over_batch_size",
+        name: str,
+        dtype: Any = "float32",
+    ) -> None:
+        super().__init__(reduction=reduction, name=name, dtype=dtype)
+        self.class_weights = None if class_weights is None else as_class_weights(class_weights)
+        self.from_logits = from_logits
+        self._variable: keras.Variable | None = None
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of every row."""
+        logits = to_logits(y_pred, self.from_logits)
+        self.check_classes("class_weights", self.class_weights, logits)
+        return self.rows(to_truth(y_true, y_pred), logits)
+
+    def rows(self, truth: Any, logits: Any) -> Any:
+        """Return the loss of every row from positions or shares, and logits."""
+        raise NotImplementedError
+
+    @property
+    def weights(self) -> Any:
+        """The class weights as a tensor, or None; a callback may change them in training."""
+        if self._variable is not None:
+            return ops.convert_to_tensor(self._variable)
+        return None if self.class_weights is None else tensor(self.class_weights)
+
+    def defer(self, variable: keras.Variable | None) -> None:
+        """Read the class weights from a variable, or with None from the arguments again."""
+        self._variable = variable
+
+    def check_classes(self, name: str, value: np.ndarray | None, logits: Any) -> None:
+        """Raise where numbers by class are not as many as the classes."""
+        n_classes = logits.shape[-1]
+        if value is not None and n_classes not in (None, value.shape[0]):
+            raise ArgumentError(
+                f"`{name}` must have one value a class, {n_classes} as `y_pred` has; got "
+                f"{value.shape[0]}. Take it from the labels that the network is trained on."
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return everything that makes the loss again."""
+        weights = None if self.class_weights is None else self.class_weights.tolist()
+        return {
+            **super().get_config(),
+            "dtype": self.dtype,
+            "class_weights": weights,
+            "from_logits": self.from_logits,
+        }
+
+
+def tensor(values: np.ndarray) -> Any:
+    """Return numbers by class as a constant of the compiled step."""
+    return ops.convert_to_tensor(np.asarray(values, "float32"))
+
+
+def as_counts(counts: Any) -> np.ndarray:
+    """Return training counts by class, float64 of shape (classes,)."""
+    array = np.asarray(counts, np.float64)
+    if array.ndim != 1 or len(array) < 2 or not np.all(np.isfinite(array) & (array > 0)):
+        raise ArgumentError(
+            f"`counts` must be the training rows of each class, all above 0; got {counts!r}. "
+            "Take them from `kilter.class_counts(y)`."
+        )
+    return array
+
+
+@register
+class CrossEntropy(RowLoss):
+    """Cross-entropy with class weights, margins, logit scales and focusing.
+
+    Use it for class weights that act with any data pipeline, in models of many outputs, for
+    pixels and tokens, and in the validation loss as well. Without arguments it is Keras's
+    cross-entropy for integer labels, one-hot rows and a single sigmoid column at once. Its
+    special cases have classes of their own: `Focal`, `LogitAdjusted`, `BalancedSoftmax`,
+    `LDAM`, `VS`.
+
+    Parameters
+    ----------
+    class_weights : ClassWeights, dict, or sequence of shape (classes,), optional
+        Weight of a row by its true class; 1 if not given.
+    margins : sequence of shape (classes,) or (classes, classes), optional
+        ``margins[y, j]`` is added to logit j of a row of class y; a flat one to every row. 0
+        if not given.
+    scale : sequence of shape (classes,) or (classes, classes), optional
+        Factor of the logits, laid out as ``margins``; 1 if not given. It needs
+        ``from_logits=True``.
+    gamma : float
+        Focusing; at least 0.
+    from_logits : bool
+        Whether predictions are logits rather than probabilities. Logits keep their gradient
+        where a float32 probability has rounded to 0 or 1.
+    reduction, name, dtype
+        As in every Keras loss.
+
+    Notes
+    -----
+    Targets are integers of shape (...,) or (..., 1), or one-hot or soft rows (..., classes);
+    predictions have the shape (..., classes), or (..., 1) for class 1 of two. With the
+    default reduction a batch's loss is the mean over its rows, not over their weights.
+
+    Raises
+    ------
+    ArgumentError
+        If ``gamma`` is negative, or ``scale`` is given for probabilities.
+
+    References
+    ----------
+    See `cross_entropy`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loss = CrossEntropy(class_weights=[1.0, 9.0], from_logits=True)
     >>> round(float(loss(np.array([0, 1]), np.array([[2.0, 0.0], [0.0, 2.0]], "float32"))), 4)
     0.6346
     """
 
     def __init__(
         self,
-        weights: Sequence[float] | np.ndarray | None = None,
-        margins: Sequence[Any] | np.ndarray | None = None,
-        scale: Sequence[float] | np.ndarray | None = None,
+        class_weights: Any = None,
+        margins: Any = None,
+        scale: Any = None,
         gamma: float = 0.0,
+        *,
+        from_logits: bool = False,
         reduction: str = "sum_over_batch_size",
         name: str = "cross_entropy",
-        **kwargs: Any,
+        dtype: Any = "float32",
     ) -> None:
-        super().__init__(reduction=reduction, name=name, **kwargs)
-        if not gamma >= 0:
-            raise ArgumentError(f"`gamma` must be at least 0; got {gamma}. The paper uses 2.")
-        self.weights = None if weights is None else np.asarray(weights, "float32")
+        super().__init__(
+            class_weights=class_weights,
+            from_logits=from_logits,
+            reduction=reduction,
+            name=name,
+            dtype=dtype,
+        )
         self.margins = None if margins is None else np.asarray(margins, "float32")
         self.scale = None if scale is None else np.asarray(scale, "float32")
-        self.gamma = float(gamma)
+        self.gamma = check_gamma(gamma)
+        if scale is not None and not from_logits:
+            raise ArgumentError(
+                "`scale` needs `from_logits=True`: probabilities say logits up to a constant "
+                "only, and a scale by class does not leave it out. End the network without a "
+                "softmax."
+            )
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def rows(self, truth: Any, logits: Any) -> Any:
         """Return the loss of every row."""
-        n_classes = y_pred.shape[-1]
-        self._check_shapes(y_true.shape, n_classes)
-        weights = np.ones(n_classes) if self.weights is None else self.weights
-        margins = np.zeros(n_classes) if self.margins is None else self.margins
-        scale = np.ones(n_classes) if self.scale is None else self.scale
+        self.check_classes("margins", self.margins, logits)
+        self.check_classes("scale", self.scale, logits)
         return cross_entropy(
-            ops.cast(ops.reshape(y_true, (-1,)), "int32"),
-            y_pred,
-            weights=ops.convert_to_tensor(weights, dtype=y_pred.dtype),
-            margins=ops.convert_to_tensor(
-                np.broadcast_to(margins, (n_classes, n_classes)).copy(), dtype=y_pred.dtype
-            ),
-            scale=ops.convert_to_tensor(scale, dtype=y_pred.dtype),
+            truth,
+            logits,
+            weights=self.weights,
+            margins=None if self.margins is None else tensor(self.margins),
+            scale=None if self.scale is None else tensor(self.scale),
             gamma=self.gamma,
         )
 
-    def _check_shapes(self, targets: tuple[int | None, ...], n_classes: int) -> None:
-        """Raise where a broadcast would give a number that means nothing."""
-        if n_classes < 2:
-            raise ArgumentError(
-                "`y_pred` must have one logit a class; got one column. End the network in "
-                "`Dense(2)` for two classes."
-            )
-        if len(targets) > 1 and targets[-1] not in (1, None):
-            raise ArgumentError(
-                f"`y_true` must be integer labels of shape (rows,); got {targets[-1]} columns. "
-                "From one-hot rows take `y.argmax(axis=1)`."
-            )
-        for name in ("weights", "scale"):
-            value = getattr(self, name)
-            if value is not None and value.shape != (n_classes,):
-                raise ArgumentError(
-                    f"`{name}` must have one value a class, {n_classes}; got {value.size}."
-                )
-
     def get_config(self) -> dict[str, Any]:
         """Return everything that makes the loss again."""
-        arrays = {"weights": self.weights, "margins": self.margins, "scale": self.scale}
+        arrays = {"margins": self.margins, "scale": self.scale}
         plain = {key: None if value is None else value.tolist() for key, value in arrays.items()}
         return {**super().get_config(), **plain, "gamma": self.gamma}
+
+
+def check_gamma(gamma: float) -> float:
+    """Return the focusing as a float; raise unless it is at least 0."""
+    if not gamma >= 0:
+        raise ArgumentError(f"`gamma` must be at least 0; got {gamma}. The paper uses 2.")
+    return float(gamma)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import softmax
 
 from kilter.comparison.executors.base import DIVERGED, EncodedFold, Executor, Lane, Task, Trained
+from kilter.comparison.remedy import LossNumbers
 from kilter.losses import CrossEntropy
 from kilter.metrics import average_precision
 from kilter.sampling import draw_epoch, mix
@@ -33,8 +34,7 @@ def _train(task: Task, lane: Lane) -> Trained | None:
     _, loss = lane.training
     numbers = loss.numbers(fold.layout.counts)
     model = task.network(lane.fold, lane.seed)
-    keras_loss = CrossEntropy(**{**numbers._asdict(), "gamma": float(numbers.gamma)})
-    model.compile(optimizer=task.optimizer(), loss=keras_loss)
+    model.compile(optimizer=task.optimizer(), loss=keras_loss(numbers))
     score, best_epoch, best = DIVERGED, 0, model.get_weights()
     for epoch in range(task.plan.epochs):
         if task.stop.is_set():
@@ -51,6 +51,12 @@ def _train(task: Task, lane: Lane) -> Trained | None:
     validation, test = (_predict(model, x) for x in (fold.validation_x, fold.test_x))
     seconds = time.perf_counter() - begin
     return Trained(lane, score, best_epoch, validation, test, best, seconds)
+
+
+def keras_loss(numbers: LossNumbers) -> CrossEntropy:
+    """Return the loss of a lane for ``model.compile``."""
+    weights, margins, scale, gamma = numbers
+    return CrossEntropy(weights, margins, scale, float(gamma), from_logits=True)
 
 
 def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[np.ndarray, np.ndarray]:
