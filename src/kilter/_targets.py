@@ -13,7 +13,8 @@ from keras import ops
 
 from kilter._errors import ArgumentError
 
-TINY = 1e-37  # the smallest normal float32: the logarithm of nothing smaller is finite
+TINY = 1e-37  # about the smallest normal float32: its logarithm is finite
+ROUNDING = 1e-2  # half precision leaves 0 to 1 by less than this
 
 
 def has_one_column(outputs: Any) -> bool:
@@ -24,7 +25,8 @@ def has_one_column(outputs: Any) -> bool:
 def to_logits(y_pred: Any, from_logits: bool) -> Any:
     """Return logits of shape (..., classes), at least in single precision.
 
-    Logarithms of probabilities serve as logits: a softmax gives the probabilities back.
+    Logarithms of probabilities serve as logits: a softmax gives the probabilities back. What
+    is no probability becomes ``nan``: logits taken for probabilities must not train in silence.
     """
     y_pred = _columns(y_pred)
     if y_pred.shape[-1] > 1:
@@ -66,9 +68,9 @@ def to_labels(y_true: Any, y_pred: Any) -> Any:
     return truth if is_positions(truth) else ops.cast(ops.argmax(truth, axis=-1), "int32")
 
 
-def to_shares(truth: Any, n_classes: int) -> Any:
-    """Return what `to_truth` gives as shares, float32 of shape (..., classes)."""
-    return ops.one_hot(truth, n_classes, dtype="float32") if is_positions(truth) else truth
+def to_shares(truth: Any, n_classes: int, dtype: Any = "float32") -> Any:
+    """Return what `to_truth` gives as shares of shape (..., classes)."""
+    return ops.one_hot(truth, n_classes, dtype=dtype) if is_positions(truth) else truth
 
 
 def at_least_single(values: Any) -> Any:
@@ -92,7 +94,8 @@ def _columns(y_pred: Any) -> Any:
 
 
 def _log(probabilities: Any) -> Any:
-    return ops.log(ops.maximum(probabilities, TINY))
+    inside = ops.logical_and(probabilities >= -ROUNDING, probabilities <= 1 + ROUNDING)
+    return ops.where(inside, ops.log(ops.maximum(probabilities, TINY)), float("nan"))
 
 
 def _drop_last(y_true: Any, rank: int, columns: str) -> Any:

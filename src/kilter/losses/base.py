@@ -128,7 +128,8 @@ class RowLoss(keras.losses.Loss):
     class_weights : ClassWeights, dict, or sequence of shape (classes,), optional
         Weight of a row by its true class; 1 if not given.
     from_logits : bool
-        Whether predictions are logits. As in Keras, probabilities are expected otherwise.
+        Whether predictions are logits. As in Keras, probabilities are expected otherwise, and
+        what lies outside 0 to 1 makes the loss ``nan`` rather than a number that looks right.
     """
 
     def __init__(

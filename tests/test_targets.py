@@ -1,0 +1,111 @@
+"""Targets and outputs in every shape that Keras users have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from keras import ops
+from scipy.special import expit, log_expit, softmax
+
+from kilter._errors import ArgumentError
+from kilter._targets import (
+    at_least_single,
+    is_positions,
+    to_labels,
+    to_logits,
+    to_probabilities,
+    to_shares,
+    to_truth,
+)
+
+pytestmark = pytest.mark.backend
+
+Z = np.array([[-3.0], [0.0], [2.0]], np.float32)
+WIDE = np.array([[2.0, 0.0, 1.0], [0.0, 2.0, 1.0], [2.0, 0.0, 1.0]], np.float32)
+
+
+def array(tensor: Any) -> np.ndarray:
+    return ops.convert_to_numpy(tensor)
+
+
+@pytest.mark.parametrize("outputs", [Z, Z[:, 0]], ids=["a column", "flat"])
+def test_one_column_becomes_two(outputs: np.ndarray) -> None:
+    both = np.concatenate([expit(-Z), expit(Z)], axis=1)
+    np.testing.assert_allclose(array(to_probabilities(outputs, True)), both, rtol=1e-6)
+    np.testing.assert_allclose(softmax(array(to_logits(outputs, True)), axis=1), both, rtol=1e-6)
+    p = expit(outputs)
+    np.testing.assert_allclose(array(to_probabilities(p, False)), both, rtol=1e-6)
+    logs = np.concatenate([log_expit(-Z), log_expit(Z)], axis=1)
+    np.testing.assert_allclose(array(to_logits(p, False)), logs, rtol=1e-5)
+
+
+def test_a_column_a_class_stays() -> None:
+    p = softmax(WIDE, axis=1)
+    np.testing.assert_array_equal(array(to_logits(WIDE, True)), WIDE)
+    np.testing.assert_array_equal(array(to_probabilities(p, False)), p)
+    np.testing.assert_allclose(array(to_probabilities(WIDE, True)), p, rtol=1e-6)
+    np.testing.assert_allclose(array(to_logits(p, False)), np.log(p), rtol=1e-6)
+
+
+def test_a_probability_of_zero_has_a_finite_logarithm() -> None:
+    logs = array(to_logits(np.array([[0.0, 1.0], [1.0, 0.0]], np.float32), False))
+    assert np.isfinite(logs).all()
+    assert logs.min() == pytest.approx(np.log(1e-37), rel=1e-5)
+
+
+def test_logits_taken_for_probabilities_are_not_a_number() -> None:
+    assert np.isnan(array(to_logits(WIDE, False))).any()
+    assert np.isnan(array(to_logits(Z, False))).any(axis=1).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_raised(dtype: str) -> None:
+    half = ops.cast(ops.convert_to_tensor(Z), dtype)
+    assert "float32" in str(at_least_single(half).dtype)
+    assert "float32" in str(to_logits(half, True).dtype)
+
+
+def test_integers_are_positions() -> None:
+    for targets in ([2, 0, 1], [[2], [0], [1]], np.array([2.0, 0.0, 1.0])):
+        truth = to_truth(np.asarray(targets), WIDE)
+        assert is_positions(truth)
+        assert array(truth).tolist() == [2, 0, 1]
+
+
+def test_rows_of_shares_stay_and_count_as_their_largest() -> None:
+    soft = np.array([[0.2, 0.5, 0.3], [1, 0, 0], [0, 0, 1]])
+    truth = to_truth(soft, WIDE)
+    assert not is_positions(truth)
+    np.testing.assert_allclose(array(truth), soft, rtol=1e-6)
+    assert array(to_labels(soft, WIDE)).tolist() == [1, 0, 2]
+    assert array(to_labels(np.array([1, 0, 2]), WIDE)).tolist() == [1, 0, 2]
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1)])
+@pytest.mark.parametrize("outputs", [Z, Z[:, 0]], ids=["a column", "flat"])
+def test_one_column_takes_the_share_of_class_one(outputs: np.ndarray, shape: tuple) -> None:
+    truth = to_truth(np.array([0, 1, 0.25]).reshape(shape), outputs)
+    np.testing.assert_allclose(array(truth), [[1, 0], [0, 1], [0.75, 0.25]])
+
+
+def test_positions_as_shares() -> None:
+    np.testing.assert_array_equal(
+        array(to_shares(ops.convert_to_tensor([2, 0], "int32"), 3)), [[0, 0, 1], [1, 0, 0]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_pred", "message"),
+    [
+        (np.eye(2), np.zeros((2, 1)), "which has one column; got the shape"),
+        (np.zeros((2, 2, 2)), np.zeros((2, 3)), "which has 3 columns; got the shape"),
+        (np.eye(2), np.zeros((2, 3)), "the positions of the classes or 3 columns"),
+    ],
+)
+def test_shapes_that_do_not_belong_together(
+    y_true: np.ndarray, y_pred: np.ndarray, message: str
+) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        to_truth(y_true, y_pred)
