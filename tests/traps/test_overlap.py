@@ -61,7 +61,7 @@ def test_b10_sample_weights_reach_the_loss_through_fit(weights: list[float]) -> 
     assert found == pytest.approx(0.1 if weights[0] else 0.9, rel=1e-4)
 
 
-def test_b3_class_weights_of_many_labels_are_those_of_each_label() -> None:
+def test_b03_class_weights_of_many_labels_are_those_of_each_label() -> None:
     y = np.array([[1, 1, 1], [0, 0, 0]], np.float32)
     z = np.array([[2, 1, 0], [1, 0, -1]], np.float32)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
