@@ -52,7 +52,17 @@ _HOMES = {
     "inspect": "data",
     "load": "artifact",
 }
-_MODULES = ("comparison", "data", "decide", "losses", "metrics", "models", "report", "sampling")
+_MODULES = (
+    "augment",
+    "comparison",
+    "data",
+    "decide",
+    "losses",
+    "metrics",
+    "models",
+    "report",
+    "sampling",
+)
 
 __all__ = [
     "ArgumentError",

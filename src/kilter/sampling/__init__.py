@@ -1,5 +1,6 @@
 """Which rows a training step sees."""
 
+from kilter.sampling.batches import BalancedBatches
 from kilter.sampling.draws import (
     TICKETS,
     BaseDraws,
@@ -14,6 +15,7 @@ from kilter.sampling.neighbors import class_neighbors
 
 __all__ = [
     "TICKETS",
+    "BalancedBatches",
     "BaseDraws",
     "Layout",
     "Quotas",
