@@ -15,6 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from kilter._errors import ArgumentError, ArgumentTypeError
 from kilter.weights import (
     as_class_weights,
+    as_counts,
     class_counts,
     class_weights,
     cost_matrix,
@@ -209,3 +210,9 @@ def test_a_loss_takes_weights_of_labels_that_start_at_one() -> None:
 def test_weights_that_keras_would_take_in_silence(value: object, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         as_class_weights(value)
+
+
+@pytest.mark.parametrize("counts", [[5, 0], [5], [[1, 2]], [1, float("nan")], [1, -1]])
+def test_counts_are_checked(counts: list) -> None:
+    with pytest.raises(ArgumentError, match="`counts` must be the training rows of each class"):
+        as_counts(counts)

@@ -175,6 +175,23 @@ def as_class_weights(value: Any, name: str = "class_weights") -> np.ndarray:
     return array
 
 
+def as_counts(counts: Any) -> np.ndarray:
+    """Return training counts by class, float64 of shape (classes,).
+
+    Examples
+    --------
+    >>> as_counts([900, 100]).tolist()
+    [900.0, 100.0]
+    """
+    array = np.asarray(counts, np.float64)
+    if array.ndim != 1 or len(array) < 2 or not np.all(np.isfinite(array) & (array > 0)):
+        raise ArgumentError(
+            f"`counts` must be the training rows of each class, all above 0; got {counts!r}. "
+            "Take them from `kilter.class_counts(y)`."
+        )
+    return array
+
+
 def scheme_weights(counts: np.ndarray, scheme: str, beta: float = 0.9999) -> np.ndarray:
     """Return the weights of a scheme from counts of shape (classes,) or (labels, 2).
 

@@ -8,7 +8,7 @@ backend is.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -153,17 +153,6 @@ def to_shares(y: np.ndarray, n_classes: int | None) -> np.ndarray:
             f"{positions.max()}."
         )
     return np.eye(n_classes, dtype=np.float32)[positions]
-
-
-def as_counts(counts: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Return training counts by class, float64 of shape (classes,)."""
-    array = np.asarray(counts, np.float64)
-    if array.ndim != 1 or len(array) < 2 or not (np.isfinite(array) & (array > 0)).all():
-        raise ArgumentError(
-            f"`counts` must be the training rows of each class, all above 0; got {counts!r}. "
-            "Take them from `kilter.class_counts(y)`."
-        )
-    return array
 
 
 def on_host(

@@ -9,8 +9,9 @@ import numpy as np
 
 from kilter._errors import ArgumentError
 from kilter._export import register
-from kilter.augment.base import Draws, Mixing, as_counts
+from kilter.augment.base import Draws, Mixing
 from kilter.sampling.batches import to_positions
+from kilter.weights import as_counts
 
 
 @register

@@ -12,14 +12,9 @@ from keras import ops, tree
 
 from kilter._errors import ArgumentError
 from kilter._export import register
-from kilter.augment.base import (
-    Augmentation,
-    as_counts,
-    graph_library,
-    on_host,
-    to_shares,
-)
+from kilter.augment.base import Augmentation, graph_library, on_host, to_shares
 from kilter.sampling.batches import to_positions
+from kilter.weights import as_counts
 
 
 @register
