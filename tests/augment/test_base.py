@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from kilter._errors import ArgumentError
-from kilter.augment.base import as_counts, blend, on_host, to_shares
+from kilter.augment.base import blend, on_host, to_shares
 
 pytestmark = pytest.mark.backend
 
@@ -51,12 +51,6 @@ def test_soft_rows_stay() -> None:
 def test_labels_that_do_not_fit_are_refused(y: object, n_classes: int, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         to_shares(np.asarray(y), n_classes)
-
-
-@pytest.mark.parametrize("counts", [[3], [3, 0], [3, float("nan")], [[3, 4]]])
-def test_counts_are_checked(counts: list) -> None:
-    with pytest.raises(ArgumentError, match="`counts` must be the training rows"):
-        as_counts(counts)
 
 
 def double(x: np.ndarray) -> list[np.ndarray]:
