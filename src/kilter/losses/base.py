@@ -158,14 +158,22 @@ class RowLoss(keras.losses.Loss):
 
     @property
     def weights(self) -> Any:
-        """The class weights as a tensor, or None; a callback may change them in training."""
+        """The class weights as a tensor, or None; `reweight` changes them in training."""
         if self._variable is not None:
             return ops.convert_to_tensor(self._variable)
         return None if self.class_weights is None else tensor(self.class_weights)
 
-    def defer(self, variable: keras.Variable | None) -> None:
-        """Read the class weights from a variable, or with None from the arguments again."""
-        self._variable = variable
+    def reweight(self, class_weights: np.ndarray) -> keras.Variable:
+        """Change the class weights, and return the variable that now holds them.
+
+        A step compiled after the first call reads the variable, so that later calls take effect
+        at once. On JAX the variable must be in the step's state, or it is a constant as well.
+        """
+        if self._variable is None or tuple(self._variable.shape) != class_weights.shape:
+            self._variable = keras.Variable(class_weights, trainable=False, dtype="float32")
+        self._variable.assign(class_weights)
+        self.class_weights = class_weights
+        return self._variable
 
     def check_classes(self, name: str, value: np.ndarray | None, logits: Any) -> None:
         """Raise where numbers by class are not as many as the classes."""
