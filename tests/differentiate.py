@@ -20,8 +20,9 @@ def gradients(total: Callable[[Any], Any], at: np.ndarray) -> np.ndarray:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        point = tf.Variable(at)
+        point = tf.constant(at)
         with tf.GradientTape() as tape:
+            tape.watch(point)
             value = total(point)
         return tape.gradient(value, point).numpy()
     point = ops.convert_to_tensor(at).detach().requires_grad_(True)
