@@ -6,12 +6,19 @@ from typing import Any
 
 import keras
 from keras import ops
+from keras.src.backend import get_keras_mask  # there is no public way on JAX
 
-from kilter._targets import to_labels, to_probabilities
+from kilter._errors import ArgumentError
+from kilter._targets import ROUNDING, is_positions, to_probabilities, to_truth
 
 
 class Scores(keras.metrics.Metric):
     """Base of the metrics on labels and scores; a child says what a batch adds.
+
+    A row without a meaning makes the result ``nan`` rather than a number that looks right: its
+    label is none of the classes, or several, or its scores are no probabilities (logits, while
+    ``from_logits`` is false). Rows of weight 0 and steps that Keras masks count for nothing,
+    whatever they hold. On JAX, Keras passes masks on in ``evaluate`` and validation only.
 
     Parameters
     ----------
@@ -20,6 +27,8 @@ class Scores(keras.metrics.Metric):
         expected unless said otherwise.
     name : str
         What the metric is logged as.
+    dtype : str
+        Precision of the result.
     """
 
     _direction: str  # Keras's callbacks read it: "up" or "down"
@@ -35,21 +44,38 @@ class Scores(keras.metrics.Metric):
         Parameters
         ----------
         y_true : tensor
-            Positions of the classes, of shape (...,) or (..., 1), or one-hot rows.
+            Positions of the classes, of shape (...,) or (..., 1), or one-hot or soft rows
+            (..., classes), which count as their largest.
         y_pred : tensor
             Scores of shape (..., classes); one column, or (rows,), is class 1 of two.
         sample_weight : tensor, optional
             Weight of a row, of the shape of the positions or one that broadcasts to it.
+
+        Raises
+        ------
+        ArgumentError
+            If the shapes do not belong together, or the number of classes changes.
         """
-        y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
-        probabilities = to_probabilities(y_pred, self.from_logits)
-        labels = to_labels(y_true, y_pred)
-        weights = _row_weights(sample_weight, labels)
-        if self.n_classes is None:
-            self.n_classes = int(probabilities.shape[-1])
-            self.create(self.n_classes)
+        y_true, scores = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+        probabilities = to_probabilities(scores, self.from_logits)
+        self._know(int(probabilities.shape[-1]))
+        labels, known = _labels(to_truth(y_true, scores), self.n_classes)
+        weights = _mask(_row_weights(sample_weight, labels), y_pred)
+        sound = ops.logical_and(known, ops.all(_inside(probabilities), axis=-1))
+        weights = ops.where(ops.logical_or(sound, weights == 0), weights, float("nan"))
         rows = ops.reshape(probabilities, (-1, self.n_classes))
         self.add(ops.reshape(labels, (-1,)), rows, ops.reshape(weights, (-1,)))
+
+    def _know(self, n_classes: int) -> None:
+        """Make the variables with the first batch; the others must have as many classes."""
+        if self.n_classes is None:
+            self.create(n_classes)
+            self.n_classes = n_classes
+        if self.n_classes != n_classes:
+            raise ArgumentError(
+                f"`y_pred` must have {self.n_classes} classes, as in the batches before; got "
+                f"{n_classes}. Take a new metric for another model."
+            )
 
     def create(self, n_classes: int) -> None:
         """Make the variables, once the first batch has told how many classes there are."""
@@ -64,12 +90,40 @@ class Scores(keras.metrics.Metric):
         return {"name": self.name, "dtype": self.dtype, "from_logits": self.from_logits}
 
 
+def _labels(truth: Any, n_classes: int | None) -> tuple[Any, Any]:
+    """Return positions of classes, and whether the truth says one."""
+    if is_positions(truth):
+        known = ops.logical_and(truth >= 0, truth < n_classes)
+        return ops.where(known, truth, 0), known
+    whole = ops.abs(ops.sum(truth, axis=-1) - 1) <= ROUNDING
+    known = ops.logical_and(whole, ops.all(_inside(truth), axis=-1))
+    return ops.cast(ops.argmax(truth, axis=-1), "int32"), known
+
+
+def _inside(shares: Any) -> Any:
+    return ops.logical_and(shares >= -ROUNDING, shares <= 1 + ROUNDING)
+
+
 def _row_weights(sample_weight: Any, labels: Any) -> Any:
     if sample_weight is None:
         return ops.ones(ops.shape(labels), dtype="float32")
     weights = ops.cast(sample_weight, "float32")
-    if len(weights.shape) == len(labels.shape) + 1:
+    if len(weights.shape) == len(labels.shape) + 1 and weights.shape[-1] in (1, None):
         weights = ops.squeeze(weights, axis=-1)
     missing = len(labels.shape) - len(weights.shape)
+    if missing < 0:
+        raise ArgumentError(
+            "`sample_weight` must have one weight a label or fewer; got the shape "
+            f"{tuple(weights.shape)} for labels of the shape {tuple(labels.shape)}. Weigh rows "
+            "rather than columns."
+        )
     weights = ops.reshape(weights, (*ops.shape(weights), *(1,) * missing))
     return ops.broadcast_to(weights, ops.shape(labels))
+
+
+def _mask(weights: Any, y_pred: Any) -> Any:
+    """Take the steps that Keras masks out, such as the padding of short texts."""
+    mask = get_keras_mask(y_pred)
+    if mask is None or len(mask.shape) != len(weights.shape):
+        return weights
+    return ops.where(ops.cast(mask, "bool"), weights, 0.0)
