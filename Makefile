@@ -15,7 +15,7 @@ PINS := pyproject.toml constraints.txt
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench docs clean
+.PHONY: help install demo test lint bench docs traps clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,8 +41,11 @@ bench: $(DEV_STAMP) ## run every script in benchmarks and write docs/benchmarks
 		KERAS_BACKEND=jax $(BIN)/python $$script > $$page.new && mv $$page.new $$page; \
 	done
 
-docs: $(DEV_STAMP) ## write the generated pages of docs again
+docs: $(DEV_STAMP) ## write docs/reference.md again
 	$(BIN)/python docs/build.py
+
+traps: $(DEV_STAMP) ## run the tests of tests/traps on each backend and write docs/traps.md
+	$(BIN)/python docs/traps.py
 
 clean: ## remove caches and build output (.venv and runs stay)
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

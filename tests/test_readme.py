@@ -45,11 +45,12 @@ def help_of(command: str) -> str:
 
 
 @pytest.mark.slow
-def test_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/parts.md"])
+def test_python_blocks_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {"__name__": "readme"}
-    for number, source in enumerate(blocks(ROOT / "README.md", "python"), start=1):
-        exec(compile(source, f"README.md, python block {number}", "exec"), names)
+    names: dict[str, object] = {"__name__": "page"}
+    for number, source in enumerate(blocks(ROOT / page, "python"), start=1):
+        exec(compile(source, f"{page}, python block {number}", "exec"), names)
 
 
 @pytest.mark.parametrize("line", KILTER_LINES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from kilter import _backend
+from kilter import _backend, _lazy
 
 if TYPE_CHECKING:
     from kilter._errors import (
@@ -54,6 +54,7 @@ _HOMES = {
 }
 _MODULES = (
     "augment",
+    "callbacks",
     "comparison",
     "data",
     "decide",
@@ -91,9 +92,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"kilter.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module `kilter` has no attribute `{name}`")
-    return getattr(importlib.import_module(f"kilter.{_HOMES[name]}"), name)
+    return _lazy.find("kilter", _HOMES, name)
 
 
 def __dir__() -> list[str]:

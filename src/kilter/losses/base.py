@@ -200,17 +200,6 @@ def tensor(values: np.ndarray) -> Any:
     return ops.convert_to_tensor(np.asarray(values, "float32"))
 
 
-def as_counts(counts: Any) -> np.ndarray:
-    """Return training counts by class, float64 of shape (classes,)."""
-    array = np.asarray(counts, np.float64)
-    if array.ndim != 1 or len(array) < 2 or not np.all(np.isfinite(array) & (array > 0)):
-        raise ArgumentError(
-            f"`counts` must be the training rows of each class, all above 0; got {counts!r}. "
-            "Take them from `kilter.class_counts(y)`."
-        )
-    return array
-
-
 @register
 class CrossEntropy(RowLoss):
     """Cross-entropy with class weights, margins, logit scales and focusing.

@@ -1,5 +1,13 @@
-"""Scores on labels (rows,) and probabilities (rows, classes) that fit rare classes."""
+"""Scores that fit rare classes: numpy functions on labels and probabilities, Keras metrics.
 
+The Keras metrics are loaded when they are first used: the functions need no backend.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kilter import _lazy
 from kilter.metrics.calibration import (
     Reliability,
     brier,
@@ -23,9 +31,56 @@ from kilter.metrics.ranking import (
     macro_interval,
 )
 
+if TYPE_CHECKING:
+    from kilter.metrics.agreement import BalancedAccuracy, CohenKappa, GMean, MatthewsCorrelation
+    from kilter.metrics.binned import BinnedAveragePrecision, BinnedROCAUC
+    from kilter.metrics.curves import ROCAUC, AveragePrecision, PartialROCAUC
+    from kilter.metrics.proper import BrierScore, CalibrationError, CalibrationRatio, LogLoss
+    from kilter.metrics.rates import FBeta, Precision, Recall, Specificity
+    from kilter.metrics.report import PerClassReport
+
+_HOMES = {
+    "AveragePrecision": "curves",
+    "BalancedAccuracy": "agreement",
+    "BinnedAveragePrecision": "binned",
+    "BinnedROCAUC": "binned",
+    "BrierScore": "proper",
+    "CalibrationError": "proper",
+    "CalibrationRatio": "proper",
+    "CohenKappa": "agreement",
+    "FBeta": "rates",
+    "GMean": "agreement",
+    "LogLoss": "proper",
+    "MatthewsCorrelation": "agreement",
+    "PartialROCAUC": "curves",
+    "PerClassReport": "report",
+    "Precision": "rates",
+    "ROCAUC": "curves",
+    "Recall": "rates",
+    "Specificity": "rates",
+}
+
 __all__ = [
+    "ROCAUC",
+    "AveragePrecision",
+    "BalancedAccuracy",
+    "BinnedAveragePrecision",
+    "BinnedROCAUC",
+    "BrierScore",
+    "CalibrationError",
+    "CalibrationRatio",
+    "CohenKappa",
+    "FBeta",
+    "GMean",
+    "LogLoss",
+    "MatthewsCorrelation",
+    "PartialROCAUC",
     "PerClass",
+    "PerClassReport",
+    "Precision",
+    "Recall",
     "Reliability",
+    "Specificity",
     "average_precision",
     "average_precision_interval",
     "balanced_accuracy",
@@ -41,3 +96,7 @@ __all__ = [
     "per_class",
     "reliability",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return _lazy.find("kilter.metrics", _HOMES, name)
