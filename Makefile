@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip -qq --disable-pip-version-check
 EXTRAS := dev,jax,ray,tensorflow,torch
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 PYTEST_ARGS ?=
 
 # Stamp files remember what is installed, so that nothing is installed twice.
@@ -26,9 +27,9 @@ demo: $(RUN_STAMP) ## compare remedies on a small table and write runs/demo (JAX
 	KERAS_BACKEND=jax $(BIN)/kilter demo
 
 test: $(DEV_STAMP) ## run all tests on JAX, then those marked `backend` on TensorFlow and PyTorch
-	KERAS_BACKEND=jax $(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
-	KERAS_BACKEND=tensorflow $(BIN)/pytest -m backend $(PYTEST_ARGS)
-	KERAS_BACKEND=torch $(BIN)/pytest -m backend $(PYTEST_ARGS)
+	KERAS_BACKEND=jax $(PYTEST) $(PYTEST_ARGS)
+	KERAS_BACKEND=tensorflow $(PYTEST) -m backend $(PYTEST_ARGS)
+	KERAS_BACKEND=torch $(PYTEST) -m backend $(PYTEST_ARGS)
 
 lint: $(DEV_STAMP) ## check style, format and types
 	$(BIN)/ruff check
