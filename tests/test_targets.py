@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -12,7 +13,9 @@ from scipy.special import expit, log_expit, softmax
 from kilter._errors import ArgumentError
 from kilter._targets import (
     at_least_single,
+    is_known,
     is_positions,
+    row_weights,
     to_labels,
     to_logits,
     to_probabilities,
@@ -94,6 +97,37 @@ def test_positions_as_shares() -> None:
     np.testing.assert_array_equal(
         array(to_shares(ops.convert_to_tensor([2, 0], "int32"), 3)), [[0, 0, 1], [1, 0, 0]]
     )
+
+
+def test_what_is_no_class_is_not_known() -> None:
+    positions = ops.convert_to_tensor([0, 2, 3, -1], "int32")
+    assert array(is_known(positions, 3)).tolist() == [True, True, False, False]
+    shares = ops.convert_to_tensor([[0.0, 1.0], [-1.0, 2.0]])
+    assert array(is_known(shares, 2)).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("given", [[1, 2], [[1], [2]], [[1, 1, 1], [2, 2, 2]]])
+def test_a_weight_is_that_of_all_below_it(given: list) -> None:
+    rows = ops.zeros((2, 3))
+    found = array(row_weights(np.array(given), rows))
+    np.testing.assert_array_equal(found, [[1, 1, 1], [2, 2, 2]])
+
+
+def test_weights_of_columns_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="`sample_weight` must have one weight a label"):
+        row_weights(np.ones((2, 3)), ops.zeros(2))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="shapes are known elsewhere")
+def test_an_unknown_number_of_columns_is_asked_for() -> None:
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None))])
+    def read(y: Any) -> Any:
+        return to_truth(y, tf.zeros((2, 3)))
+
+    with pytest.raises(ArgumentError, match="`y_true` must have a known number of columns"):
+        read(np.zeros((2, 1), np.float32))
 
 
 @pytest.mark.parametrize(

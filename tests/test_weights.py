@@ -157,7 +157,7 @@ def test_many_labels_a_row_have_two_weights_each() -> None:
 
 def test_a_matrix_that_can_be_read_in_two_ways_is_asked_about() -> None:
     y = np.array([[1, 1, 0], [0, 0, 0]])
-    with pytest.raises(ArgumentError, match="Pass `multi_label=True` or `multi_label=False`"):
+    with pytest.raises(ArgumentError, match="`multi_label=True` for many labels a row"):
         class_weights(y)
     assert class_weights(y, multi_label=False) == {0: 0.75, 1: 1.5}
 
@@ -177,6 +177,9 @@ def test_the_cost_matrix_charges_the_weight_of_the_true_class() -> None:
         ({"y": []}, ArgumentError, "`y` must have at least one label"),
         ({"y": [0.0, float("nan")]}, ArgumentError, "NaN or infinity"),
         ({"y": ["a", None]}, ArgumentError, "some are missing"),
+        ({"y": ["a", float("nan"), "b"]}, ArgumentError, "some are missing"),
+        ({"y": pd.Series(["a", None], dtype="string")}, ArgumentError, "some are missing"),
+        ({"y": [1, "a"]}, ArgumentTypeError, "labels that sort"),
         ({"y": np.array(["a", 1], object)}, ArgumentTypeError, "labels that sort"),
         ({"counts": [5, 0]}, ArgumentError, r"`counts` must be above 0 .* got \[5, 0\]"),
         ({"y": [[0, 2], [1, 1]], "multi_label": True}, ArgumentError, "`y` must be 0 and 1"),
@@ -192,8 +195,48 @@ def test_a_loss_takes_weights_in_any_form(value: object) -> None:
     assert as_class_weights(value).tolist() == [1, 9]
 
 
-def test_a_loss_takes_weights_of_labels_that_start_at_one() -> None:
-    assert as_class_weights(class_weights([1, 1, 1, 2])).tolist() == pytest.approx([2 / 3, 2])
+def test_weights_of_labels_that_start_at_one_do_not_fit_positions() -> None:
+    with pytest.raises(ArgumentError, match=r"must have the keys 0 to 1.*got 1, 2\. Encode"):
+        as_class_weights(class_weights([1, 1, 1, 2]))
+
+
+def test_counts_go_by_name_not_by_place() -> None:
+    by_frequency = pd.Series([1] * 90 + [0] * 10).value_counts()
+    assert by_frequency.index.tolist() == [1, 0]
+    assert class_weights(counts=by_frequency) == {0: 5, 1: pytest.approx(100 / 180)}
+    assert as_counts(by_frequency).tolist() == [10, 90]
+    assert as_counts(collections.Counter("bbba")).tolist() == [1, 3]
+    with pytest.raises(ArgumentError, match="`counts` must have the keys 0 to 1"):
+        as_counts({1: 5, 2: 6})
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_many_one_hot_rows_are_all_counted(dtype: str) -> None:
+    y = np.zeros((10_000, 2), dtype)
+    y[:9000, 0] = y[9000:, 1] = 1
+    assert class_counts(y).tolist() == [9000, 1000]
+
+
+def test_positions_that_look_like_one_hot_rows() -> None:
+    tokens = np.array([[0, 0, 1], [1, 0, 0]])
+    assert class_counts(tokens, multi_label=False).tolist() == [4, 2]
+    assert class_counts(tokens).tolist() == [1, 0, 1]
+    mask = np.eye(3, dtype="uint8")[np.zeros((2, 4), int)]
+    with pytest.raises(ArgumentError, match="one-hot pixels as floats"):
+        class_counts(mask)
+    assert class_counts(mask.astype("float32")).tolist() == [8, 0, 0]
+
+
+def test_labels_far_apart_in_a_small_type() -> None:
+    assert class_weights(np.array([-100, 100, 100, 27], "int8"), "inverse").keys() == {
+        -100,
+        27,
+        100,
+    }
+
+
+def test_whole_numbers_among_objects_are_the_keys() -> None:
+    assert class_weights(np.array([1, 2, 2], object)).keys() == {1, 2}
 
 
 @pytest.mark.parametrize(

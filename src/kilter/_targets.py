@@ -57,7 +57,7 @@ def to_truth(y_true: Any, y_pred: Any) -> Any:
         share = ops.cast(_drop_last(y_true, rank, "one column"), "float32")
         return ops.stack([1 - share, share], axis=-1)
     if len(y_true.shape) == rank and y_true.shape[-1] != 1:
-        _check_columns(y_true, y_pred)
+        _check_columns(y_true.shape[-1], y_pred.shape[-1])
         return ops.cast(y_true, "float32")
     return ops.cast(_drop_last(y_true, rank, f"{y_pred.shape[-1]} columns"), "int32")
 
@@ -71,6 +71,48 @@ def to_labels(y_true: Any, y_pred: Any) -> Any:
 def to_shares(truth: Any, n_classes: int, dtype: Any = "float32") -> Any:
     """Return what `to_truth` gives as shares of shape (..., classes)."""
     return ops.one_hot(truth, n_classes, dtype=dtype) if is_positions(truth) else truth
+
+
+def is_known(truth: Any, n_classes: int) -> Any:
+    """Say of which rows the truth is a class, or shares; bool of shape (...,)."""
+    if is_positions(truth):
+        return ops.logical_and(truth >= 0, truth < n_classes)
+    return ops.all(is_share(truth), axis=-1)
+
+
+def is_share(values: Any) -> Any:
+    """Say which values lie in [0, 1], give or take rounding."""
+    return ops.logical_and(values >= -ROUNDING, values <= 1 + ROUNDING)
+
+
+def or_nan(probabilities: Any) -> Any:
+    """Return probabilities, and ``nan`` for what is none, such as a logit."""
+    return ops.where(is_share(probabilities), probabilities, float("nan"))
+
+
+def row_weights(sample_weight: Any, rows: Any) -> Any:
+    """Return a weight for each of the rows: the weight of a text is that of its tokens.
+
+    Parameters
+    ----------
+    sample_weight : tensor, optional
+        Of the shape of ``rows``, with or without a last axis of 1, or of its first axes.
+    rows : tensor
+        Something of the shape of the positions.
+    """
+    if sample_weight is None:
+        return ops.ones(ops.shape(rows), dtype="float32")
+    weights, rank = ops.cast(sample_weight, "float32"), len(rows.shape)
+    if len(weights.shape) == rank + 1 and weights.shape[-1] in (1, None):
+        weights = ops.squeeze(weights, axis=-1)
+    missing = rank - len(weights.shape)
+    if missing < 0:
+        raise ArgumentError(
+            "`sample_weight` must have one weight a label or fewer; got the shape "
+            f"{tuple(weights.shape)} for labels of {rank} axes. Weigh rows rather than columns."
+        )
+    weights = ops.reshape(weights, (*ops.shape(weights), *(1,) * missing))
+    return ops.broadcast_to(weights, ops.shape(rows))
 
 
 def at_least_single(values: Any) -> Any:
@@ -94,8 +136,7 @@ def _columns(y_pred: Any) -> Any:
 
 
 def _log(probabilities: Any) -> Any:
-    inside = ops.logical_and(probabilities >= -ROUNDING, probabilities <= 1 + ROUNDING)
-    return ops.where(inside, ops.log(ops.maximum(probabilities, TINY)), float("nan"))
+    return ops.log(ops.maximum(or_nan(probabilities), TINY))
 
 
 def _drop_last(y_true: Any, rank: int, columns: str) -> Any:
@@ -110,9 +151,13 @@ def _drop_last(y_true: Any, rank: int, columns: str) -> Any:
     )
 
 
-def _check_columns(y_true: Any, y_pred: Any) -> None:
-    given, wanted = y_true.shape[-1], y_pred.shape[-1]
-    if given is not None and wanted is not None and given != wanted:
+def _check_columns(given: int | None, wanted: int | None) -> None:
+    if given is None:  # a column of positions or one a class: a guess would be silent
+        raise ArgumentError(
+            "`y_true` must have a known number of columns; got an unknown one. Set it in the "
+            "pipeline: `tf.ensure_shape(y, (None, 1))` for positions of the classes."
+        )
+    if wanted is not None and given != wanted:
         raise ArgumentError(
             f"`y_true` must have the positions of the classes or {wanted} columns, as `y_pred` "
             f"has; got {given} columns."

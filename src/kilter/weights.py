@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -165,9 +165,10 @@ def as_class_weights(value: Any, name: str = "class_weights") -> np.ndarray:
             f"`{name}` must be one number a class; got `{value}`. Compute them from the labels: "
             f"`kilter.class_weights(y, '{value}')`."
         )
-    if isinstance(value, Mapping) and not isinstance(value, ClassWeights):
-        value = _in_order(value, name)
-    array = np.asarray(value.array if isinstance(value, ClassWeights) else value, np.float64)
+    if isinstance(value, Mapping):
+        _check_keys(name, value)
+        value = [value[position] for position in range(len(value))]
+    array = np.asarray(value, np.float64)
     if not (array.ndim in (1, 2) and array.size and np.all(np.isfinite(array) & (array >= 0))):
         raise ArgumentError(
             f"`{name}` must be one finite number of at least 0 a class; got {value!r}."
@@ -183,7 +184,9 @@ def as_counts(counts: Any) -> np.ndarray:
     >>> as_counts([900, 100]).tolist()
     [900.0, 100.0]
     """
-    array = np.asarray(counts, np.float64)
+    keys, found = _given(counts)
+    _check_keys("counts", keys)
+    array = np.asarray(found, np.float64)
     if array.ndim != 1 or len(array) < 2 or not np.all(np.isfinite(array) & (array > 0)):
         raise ArgumentError(
             f"`counts` must be the training rows of each class, all above 0; got {counts!r}. "
@@ -232,38 +235,41 @@ def _check_counts(counts: np.ndarray) -> None:
 
 
 def _given(counts: Any) -> tuple[Sequence[int], np.ndarray]:
-    if not isinstance(counts, Mapping):
-        return range(len(counts)), np.asarray(counts)
+    if not hasattr(counts, "items"):
+        array = np.atleast_1d(np.asarray(counts))
+        return range(len(array)), array
+    counts = dict(counts.items())  # a Counter, or what pandas' value_counts gives: by name
     names = sorted(counts)
     whole = all(isinstance(name, int | np.integer) for name in names)
     keys = [int(name) for name in names] if whole else range(len(names))
     return keys, np.array([counts[name] for name in names])
 
 
-def _in_order(weights: Mapping[Any, Any], name: str) -> list[Any]:
-    """Return a dict's values by class; Keras would ignore what it does not know in silence."""
-    if set(weights) != set(range(len(weights))):
+def _check_keys(name: str, keys: Collection[Any]) -> None:
+    """Raise unless keys are positions; Keras ignores what it does not know in silence."""
+    if set(keys) != set(range(len(keys))):
         raise ArgumentError(
-            f"`{name}` must have the keys 0 to {len(weights) - 1}, the positions of the "
-            f"classes; got {', '.join(map(repr, list(weights)[:5]))}. A list in the sorted "
-            "order of the classes does as well."
+            f"`{name}` must have the keys 0 to {len(keys) - 1}, the positions of the classes that "
+            f"the network is trained on; got {', '.join(map(repr, list(keys)[:5]))}. Encode the "
+            "labels: `np.unique(y, return_inverse=True)[1]`."
         )
-    return [weights[position] for position in range(len(weights))]
 
 
 def _tally(y: Any, multi_label: bool | None) -> tuple[Sequence[int], np.ndarray]:
     """Return the key and the count of every class."""
-    labels = _plain(np.asarray(y))
+    labels = _plain(_to_array(y))
     if multi_label:
         return _tally_columns(labels)
     if labels.ndim > 1 and labels.shape[-1] > 1 and labels.dtype.kind in "iuf":
-        shares = _shares(labels)
+        positions = multi_label is False and _is_binary(labels)
+        shares = None if positions else _shares(labels)
         if shares is not None:
             return range(len(shares)), shares
-        if multi_label is None and labels.ndim == 2 and _is_binary(labels):
+        if multi_label is None and _has_two_readings(labels):
             raise ArgumentError(
-                f"`y` of shape {labels.shape} holds 0 and 1 only, which can be many labels a "
-                "row or a position a pixel. Pass `multi_label=True` or `multi_label=False`."
+                f"`y` of shape {labels.shape} holds 0 and 1 only, which can be columns or a "
+                "position a pixel. Pass `multi_label=True` for many labels a row, "
+                "`multi_label=False` for positions, or one-hot pixels as floats."
             )
     if labels.dtype.kind in "iuf":
         return _tally_numbers(labels)
@@ -279,9 +285,28 @@ def _plain(labels: np.ndarray) -> np.ndarray:
         return labels.view(np.uint8)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise ArgumentError("`y` must have a label in every row; got NaN or infinity. Drop them.")
-    if labels.dtype.kind == "O" and any(label is None or label != label for label in labels.flat):
+    if labels.dtype.kind == "O" and any(map(_is_missing, labels.flat)):
         raise ArgumentError("`y` must have a label in every row; some are missing. Drop them.")
-    return labels
+    whole = labels.dtype.kind == "O" and all(isinstance(one, int) for one in labels.flat)
+    return labels.astype(np.int64) if whole else labels
+
+
+def _to_array(y: Any) -> np.ndarray:
+    """Return labels as an array; numpy makes text of a list of text and something else."""
+    labels = np.asarray(y)
+    return np.asarray(y, object) if labels.dtype.kind in "US" and labels is not y else labels
+
+
+def _is_missing(label: Any) -> bool:
+    try:
+        return label is None or bool(label != label)
+    except TypeError:  # pandas' NA is neither equal nor unequal
+        return True
+
+
+def _has_two_readings(labels: np.ndarray) -> bool:
+    one_hot = labels.ndim > 2 and bool((labels.sum(axis=-1) == 1).all())
+    return (labels.ndim == 2 or one_hot) and _is_binary(labels)
 
 
 def _is_binary(labels: np.ndarray) -> bool:
@@ -307,7 +332,8 @@ def _shares(labels: np.ndarray) -> np.ndarray | None:
         return None
     if np.any(np.abs(labels.sum(axis=-1) - 1) > SUM_TOLERANCE):
         return None
-    return labels.reshape(-1, labels.shape[-1]).sum(axis=0)
+    flat = labels.reshape(-1, labels.shape[-1])
+    return flat.sum(axis=0, dtype=np.float64 if labels.dtype.kind == "f" else np.int64)
 
 
 def _tally_numbers(labels: np.ndarray) -> tuple[Sequence[int], np.ndarray]:
@@ -315,8 +341,10 @@ def _tally_numbers(labels: np.ndarray) -> tuple[Sequence[int], np.ndarray]:
     if not whole:
         counts = _unique(labels)[1]
         return range(len(counts)), counts
-    flat = labels.ravel() if labels.dtype.kind != "f" else labels.ravel().astype(np.int64)
+    flat = labels.ravel()
     low, high = int(flat.min()), int(flat.max())
+    if low < 0 or labels.dtype.kind == "f":  # room for differences
+        flat = flat.astype(np.int64)
     if high - low > max(1024, 2 * flat.size):  # a bin for every number between would not fit
         classes, counts = _unique(flat)
         return classes.tolist(), counts

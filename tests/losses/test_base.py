@@ -360,3 +360,49 @@ def test_what_would_broadcast_to_nonsense_is_refused(
 def test_a_scale_by_class_needs_logits() -> None:
     with pytest.raises(ArgumentError, match="`scale` needs `from_logits=True`"):
         CrossEntropy(scale=[1, 2])
+
+
+def test_a_weight_of_a_text_is_that_of_its_tokens() -> None:
+    rng = np.random.default_rng(6)
+    y, z = rng.integers(0, 3, (3, 3)), rng.normal(size=(3, 3, 3)).astype(np.float32)
+    each_token = value(on_logits(reduction=None), y, z)
+    weights = np.array([1, 0, 3], np.float32)
+    expected = (weights[:, None] * each_token).mean()
+    assert value(on_logits(), y, z, sample_weight=weights) == pytest.approx(expected, rel=1e-5)
+    wide = np.repeat(weights[:, None], 3, axis=1)
+    assert value(on_logits(), y, z, sample_weight=wide) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("labels", [[[0], [1]], [False, True], [0.0, 1.0]])
+def test_the_function_takes_positions_as_they_come(labels: list) -> None:
+    z = np.array([[1, 0, 0], [0, 0, 1]], np.float32)
+    found = ops.convert_to_numpy(cross_entropy(np.array(labels), ops.convert_to_tensor(z)))
+    expected = reference(np.array([0, 1]), z, **PLAIN)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "logits", "message"),
+    [
+        (np.zeros((2, 2)), np.zeros((2, 3)), "`labels` must be positions .* 3 columns"),
+        (np.zeros((2, 2, 3)), np.zeros((2, 3)), "`labels` must be positions .* 3 columns"),
+        (np.zeros(2), np.zeros((2, 1)), "`logits` must have a column a class"),
+    ],
+)
+def test_the_function_does_not_broadcast(
+    labels: np.ndarray, logits: np.ndarray, message: str
+) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        cross_entropy(labels, logits.astype(np.float32))
+
+
+@pytest.mark.parametrize(("name", "value"), [("scale", 2.0), ("margins", np.zeros((2, 5)))])
+def test_tables_are_checked(name: str, value: object) -> None:
+    with pytest.raises(ArgumentError, match=f"`{name}` must have the shape"):
+        on_logits(**{name: value})
+
+
+def test_weights_by_label_are_for_many_labels() -> None:
+    y, z = np.array([0, 1]), np.zeros((2, 2), np.float32)
+    with pytest.raises(ArgumentError, match=r"`class_weights` must have the shape \(classes,\)"):
+        on_logits([[1, 2], [3, 4]])(y, z)

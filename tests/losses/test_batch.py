@@ -195,7 +195,7 @@ def test_the_mean_over_no_class_is_zero() -> None:
 def test_half_precision_is_raised(rows: tuple) -> None:
     y, p = rows
     half = p.astype(np.float16)
-    found = value(y, half, dtype="float16")
+    found = value(y, half)
     assert found == pytest.approx(of_true(y, half.astype(float)).mean(), rel=1e-5)
 
 
@@ -207,3 +207,17 @@ def test_replicas_share_the_step(rows: tuple, monkeypatch: pytest.MonkeyPatch) -
     strategy = SimpleNamespace(num_replicas_in_sync=4)
     monkeypatch.setattr(tf.distribute, "get_strategy", lambda: strategy)
     assert value(*rows) == pytest.approx(alone / 4, rel=1e-6)
+
+
+def test_logits_taken_for_probabilities_are_not_a_number(rows: tuple) -> None:
+    y, p = rows
+    assert np.isnan(value(y, 4 * p + 2))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a graph of TensorFlow")
+def test_a_graph_of_ones_own(rows: tuple) -> None:
+    import tensorflow as tf
+
+    y, p = rows
+    compiled = tf.function(lambda y, p: MeanOfTrue()(y, p))
+    assert float(compiled(y, p)) == pytest.approx(value(y, p), rel=1e-6)

@@ -141,11 +141,7 @@ def test_pixels_are_rows(cls: type[RowLoss]) -> None:
 @every_loss
 def test_class_weights_multiply_rows_and_can_be_changed(cls: type[RowLoss]) -> None:
     y, z = batch()
-    plain = rows(make(cls), y, z)
-    if cls is ClassBalancedFocal:
-        with pytest.raises(TypeError, match="class_weights"):
-            make(cls, class_weights=WEIGHTS)
-        return
+    plain = rows(make(cls, class_weights=[1, 1, 1]), y, z)
     loss = make(cls, class_weights=WEIGHTS)
     np.testing.assert_allclose(rows(loss, y, z), WEIGHTS[y] * plain, rtol=1e-5, atol=1e-6)
     loss.reweight(np.array([2.0, 1.0, 3.0]))
@@ -201,19 +197,44 @@ def test_a_single_logit_keeps_its_gradient(cls: type[RowLoss]) -> None:
 
 @every_loss
 def test_the_config_says_everything(cls: type[RowLoss]) -> None:
-    weights = {} if cls is ClassBalancedFocal else {"class_weights": WEIGHTS}
-    loss = make(cls, name="rare", reduction="sum", dtype="float16", **weights)
+    loss = make(cls, name="rare", reduction="sum", class_weights=WEIGHTS)
     config = keras.saving.serialize_keras_object(loss)
     again = keras.saving.deserialize_keras_object(config)
     assert type(again) is cls
     assert again.get_config() == loss.get_config()
     assert again.get_config()["from_logits"]
     assert again.name == "rare"
-    assert again.dtype == "float16"
     named = inspect.signature(cls).parameters.values()
     asked = {p.name for p in named if p.kind is not inspect.Parameter.VAR_KEYWORD}
     assert asked <= set(loss.get_config())
     np.testing.assert_array_equal(rows(again, *batch()), rows(loss, *batch()))
+
+
+@every_loss
+def test_labels_that_are_no_class_are_not_a_number(cls: type[RowLoss]) -> None:
+    y, z = batch()
+    wrong = np.where(np.arange(ROWS) % 4 == 0, -1, y)
+    if keras.backend.backend() == "torch":  # its one_hot raises by itself
+        return
+    np.testing.assert_array_equal(np.isnan(rows(make(cls), wrong, z)), wrong < 0)
+    two = rows(make(cls, 2), y % 2 + 1, z[:, :1])
+    np.testing.assert_array_equal(np.isnan(two), y % 2 == 1)
+
+
+@every_loss
+def test_a_row_of_weight_0_may_hold_any_label(cls: type[RowLoss]) -> None:
+    y, z = batch()
+    weights = (np.arange(ROWS) % 4 > 0).astype(np.float32)
+    void = np.where(weights > 0, y, 255)
+    found = rows(make(cls, reduction="sum"), void, z, sample_weight=weights)
+    expected = rows(make(cls, reduction="sum"), y, z, sample_weight=weights)
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+@every_loss
+def test_half_precision_would_round_labels(cls: type[RowLoss]) -> None:
+    with pytest.raises(ArgumentError, match="`dtype` must be float32 or float64; got bfloat16"):
+        make(cls, dtype="bfloat16")
 
 
 @every_loss

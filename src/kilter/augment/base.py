@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops, tree
 
 from kilter._errors import ArgumentError
+from kilter.sampling.batches import to_positions
 
 
 class Draws(NamedTuple):
@@ -89,6 +90,7 @@ class Mixing(Augmentation):
 
     def _mix(self, x: Any, y: Any, *source: Any) -> tuple[Any, Any]:
         y = y if hasattr(y, "shape") else np.asarray(y)
+        check_batch(y)
         batch, others = [*tree.flatten(x), y], tree.flatten(source)
         n_classes = self.n_classes or (y.shape[-1] if len(y.shape) == 2 else None)
         shapes = [*(array.shape for array in batch[:-1]), (y.shape[0], n_classes)]
@@ -146,13 +148,22 @@ def to_shares(y: np.ndarray, n_classes: int | None) -> np.ndarray:
             "`n_classes` must be given where labels are positions of the classes; pass "
             "`n_classes=` when making the augmentation, or one-hot labels."
         )
-    positions = y.reshape(len(y)).astype(np.int64)
+    positions = to_positions(y)
     if positions.min() < 0 or positions.max() >= n_classes:
         raise ArgumentError(
             f"`y` must hold positions 0 to {n_classes - 1}; got {positions.min()} to "
             f"{positions.max()}."
         )
     return np.eye(n_classes, dtype=np.float32)[positions]
+
+
+def check_batch(y: Any) -> None:
+    """Raise unless the labels are those of a batch."""
+    if len(y.shape) == 0:
+        raise ArgumentError(
+            "`y` must have the labels of a batch, of shape (rows,); got a single one. Map the "
+            "augmentation after `.batch(...)`."
+        )
 
 
 def on_host(

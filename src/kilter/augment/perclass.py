@@ -12,7 +12,7 @@ from keras import ops, tree
 
 from kilter._errors import ArgumentError
 from kilter._export import register
-from kilter.augment.base import Augmentation, graph_library, on_host, to_shares
+from kilter.augment.base import Augmentation, check_batch, graph_library, on_host, to_shares
 from kilter.sampling.batches import to_positions
 from kilter.weights import as_counts
 
@@ -90,6 +90,8 @@ class PerClass(Augmentation):
         x, y
             ``x`` in float32, tensors where tensors came, else arrays; ``y`` as it came.
         """
+        y = y if hasattr(y, "shape") else np.asarray(y)
+        check_batch(y)
         tf = graph_library()
         if tf is not None and self._fits_graph():
             return self._in_graph(tf, x, y), y

@@ -10,7 +10,15 @@ from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._export import register
-from kilter._targets import at_least_single, is_positions, to_logits, to_shares, to_truth
+from kilter._targets import (
+    at_least_single,
+    is_known,
+    is_positions,
+    row_weights,
+    to_logits,
+    to_shares,
+    to_truth,
+)
 from kilter.weights import as_class_weights
 
 FAR = 1e9  # taken off a logit to leave it out of a sum: finite, so that no gradient is NaN
@@ -104,9 +112,27 @@ def is_zero(number: Any) -> bool:
 
 
 def as_labels(labels: Any, logits: Any) -> Any:
-    """Return labels as a tensor: positions, or shares in the precision of the logits."""
-    labels = ops.convert_to_tensor(labels)
-    return labels if is_positions(labels) else ops.cast(labels, logits.dtype)
+    """Return labels as a tensor: positions, or shares in the precision of the logits.
+
+    The shape tells one from the other, never the type: a broadcast would be silent.
+    """
+    labels, rank = ops.convert_to_tensor(labels), len(logits.shape)
+    n_classes = logits.shape[-1]
+    if n_classes == 1:
+        raise ArgumentError(
+            "`logits` must have a column a class; got one column. For two classes and one "
+            "column z pass `ops.concatenate([ops.zeros_like(z), z], axis=-1)`, or take the class."
+        )
+    if len(labels.shape) == rank - 1:
+        return ops.cast(labels, "int32")
+    if len(labels.shape) == rank and labels.shape[-1] == 1:
+        return ops.cast(ops.squeeze(labels, axis=-1), "int32")
+    if len(labels.shape) == rank and labels.shape[-1] in (n_classes, None):
+        return ops.cast(labels, logits.dtype)
+    raise ArgumentError(
+        f"`labels` must be positions of the classes or have {n_classes} columns, as `logits` of "
+        f"shape {tuple(logits.shape)}; got the shape {tuple(labels.shape)}."
+    )
 
 
 def of_row(table: Any, labels: Any, logits: Any) -> Any:
@@ -128,8 +154,13 @@ class RowLoss(keras.losses.Loss):
     class_weights : ClassWeights, dict, or sequence of shape (classes,), optional
         Weight of a row by its true class; 1 if not given.
     from_logits : bool
-        Whether predictions are logits. As in Keras, probabilities are expected otherwise, and
-        what lies outside 0 to 1 makes the loss ``nan`` rather than a number that looks right.
+        Whether predictions are logits. As in Keras, probabilities are expected otherwise.
+
+    Notes
+    -----
+    What has no meaning makes the loss ``nan`` rather than a number that looks right: logits
+    taken for probabilities, and labels that are no class. A row whose sample weight is 0 may
+    hold any label.
     """
 
     def __init__(
@@ -141,16 +172,25 @@ class RowLoss(keras.losses.Loss):
         name: str,
         dtype: Any = "float32",
     ) -> None:
-        super().__init__(reduction=reduction, name=name, dtype=dtype)
+        super().__init__(reduction=reduction, name=name, dtype=check_dtype(dtype))
         self.class_weights = None if class_weights is None else as_class_weights(class_weights)
         self.from_logits = from_logits
         self._variable: keras.Variable | None = None
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Return the reduced loss; a sample weight of a text is that of all its tokens."""
+        if sample_weight is None:
+            return super().__call__(y_true, y_pred)
+        outputs = ops.convert_to_tensor(y_pred)
+        weights = row_weights(sample_weight, outputs if len(outputs.shape) < 2 else outputs[..., 0])
+        return super().__call__(_where_weighed(y_true, weights), y_pred, weights)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss of every row."""
         logits = to_logits(y_pred, self.from_logits)
         self.check_classes("class_weights", self.class_weights, logits)
-        return self.rows(to_truth(y_true, y_pred), logits)
+        truth = to_truth(y_true, y_pred)
+        return known_or_nan(self.rows(truth, logits), truth, logits)
 
     def rows(self, truth: Any, logits: Any) -> Any:
         """Return the loss of every row from positions or shares, and logits."""
@@ -178,6 +218,11 @@ class RowLoss(keras.losses.Loss):
     def check_classes(self, name: str, value: np.ndarray | None, logits: Any) -> None:
         """Raise where numbers by class are not as many as the classes."""
         n_classes = logits.shape[-1]
+        if name == "class_weights" and value is not None and value.ndim != 1:
+            raise ArgumentError(
+                f"`class_weights` must have the shape (classes,); got {value.shape}. For many "
+                "labels a row take `Asymmetric`."
+            )
         if value is not None and n_classes not in (None, value.shape[0]):
             raise ArgumentError(
                 f"`{name}` must have one value a class, {n_classes} as `y_pred` has; got "
@@ -193,6 +238,31 @@ class RowLoss(keras.losses.Loss):
             "class_weights": weights,
             "from_logits": self.from_logits,
         }
+
+
+def check_dtype(dtype: Any) -> Any:
+    """Return the precision of a loss; raise for half: it would round positions of classes."""
+    if keras.DTypePolicy(dtype or "float32").compute_dtype in ("float32", "float64"):
+        return dtype or "float32"
+    raise ArgumentError(
+        f"`dtype` must be float32 or float64; got {dtype}: in half precision label 3999 is 4000. "
+        "Leave it out: predictions in half precision are raised by the loss."
+    )
+
+
+def known_or_nan(losses: Any, truth: Any, logits: Any) -> Any:
+    """Return the losses of the rows, and ``nan`` where the label is no class."""
+    return ops.where(is_known(truth, logits.shape[-1]), losses, float("nan"))
+
+
+def _where_weighed(y_true: Any, weights: Any) -> Any:
+    """Return positions, and 0 where the weight is 0: such a row may hold any mark."""
+    y_true, rank = ops.convert_to_tensor(y_true), len(weights.shape)
+    if len(y_true.shape) == rank + 1 and y_true.shape[-1] == 1:
+        weights = weights[..., None]
+    if len(y_true.shape) != len(weights.shape):
+        return y_true
+    return ops.where(weights == 0, ops.zeros_like(y_true), y_true)
 
 
 def tensor(values: np.ndarray) -> Any:
@@ -270,8 +340,8 @@ class CrossEntropy(RowLoss):
             name=name,
             dtype=dtype,
         )
-        self.margins = None if margins is None else np.asarray(margins, "float32")
-        self.scale = None if scale is None else np.asarray(scale, "float32")
+        self.margins = _as_table("margins", margins)
+        self.scale = _as_table("scale", scale)
         self.gamma = check_gamma(gamma)
         if scale is not None and not from_logits:
             raise ArgumentError(
@@ -298,6 +368,18 @@ class CrossEntropy(RowLoss):
         arrays = {"margins": self.margins, "scale": self.scale}
         plain = {key: None if value is None else value.tolist() for key, value in arrays.items()}
         return {**super().get_config(), **plain, "gamma": self.gamma}
+
+
+def _as_table(name: str, value: Any) -> np.ndarray | None:
+    if value is None:
+        return None
+    table = np.asarray(value, "float32")
+    if table.ndim not in (1, 2) or table.shape[0] != table.shape[-1]:
+        raise ArgumentError(
+            f"`{name}` must have the shape (classes,) or (classes, classes); got {table.shape}. "
+            "Repeat a number that is the same for all classes."
+        )
+    return table
 
 
 def check_gamma(gamma: float) -> float:

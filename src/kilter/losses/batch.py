@@ -8,8 +8,16 @@ import keras
 from keras import ops
 
 from kilter._errors import ArgumentError
-from kilter._targets import TINY, at_least_single, to_probabilities, to_shares, to_truth
-from kilter.losses.base import as_labels
+from kilter._targets import (
+    TINY,
+    at_least_single,
+    or_nan,
+    row_weights,
+    to_probabilities,
+    to_shares,
+    to_truth,
+)
+from kilter.losses.base import as_labels, check_dtype
 from kilter.weights import as_class_weights
 
 
@@ -25,7 +33,8 @@ class BatchLoss(keras.losses.Loss):
     class_weights : ClassWeights, dict, or sequence of shape (classes,), optional
         Weight of a class among the classes. If not given, 1; of two classes only class 1.
     from_logits : bool
-        Whether predictions are logits. As in Keras, probabilities are expected otherwise.
+        Whether predictions are logits. As in Keras, probabilities are expected otherwise, and
+        what lies outside 0 to 1 makes the loss ``nan``.
     """
 
     def __init__(
@@ -36,7 +45,7 @@ class BatchLoss(keras.losses.Loss):
         name: str,
         dtype: Any = "float32",
     ) -> None:
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name, dtype=check_dtype(dtype))
         self.class_weights = None if class_weights is None else as_class_weights(class_weights)
         self.from_logits = from_logits
 
@@ -55,8 +64,8 @@ class BatchLoss(keras.losses.Loss):
         kept = _Kept()(y_pred, y_pred)
         y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
         y_true = ops.convert_to_tensor(y_true, dtype=self.dtype)
-        probabilities = to_probabilities(y_pred, self.from_logits)
-        weights = kept * _row_weights(sample_weight, kept)
+        probabilities = or_nan(to_probabilities(y_pred, self.from_logits))
+        weights = kept * row_weights(sample_weight, kept)
         return _per_replica(self.batch(to_truth(y_true, y_pred), probabilities, weights))
 
     def batch(self, truth: Any, probabilities: Any, weights: Any) -> Any:
@@ -107,25 +116,10 @@ class _Kept(keras.losses.Loss):
     """1 for a row, 0 for one that Keras masks: only Keras's own losses are shown its masks."""
 
     def __init__(self) -> None:
-        super().__init__(reduction=None)
+        super().__init__(name="kept", reduction=None)  # no root scope of TensorFlow begins with _
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return ops.ones_like(y_pred if len(y_pred.shape) == 1 else y_pred[..., 0])
-
-
-def _row_weights(sample_weight: Any, rows: Any) -> Any:
-    """Return weights with the axes of the rows: the weight of a text is that of its tokens."""
-    if sample_weight is None:
-        return ops.ones_like(rows)
-    weights, rank = ops.cast(sample_weight, rows.dtype), len(rows.shape)
-    if len(weights.shape) == rank + 1 and weights.shape[-1] in (1, None):
-        weights = ops.squeeze(weights, axis=-1)
-    if len(weights.shape) > rank:
-        raise ArgumentError(
-            "`sample_weight` must have one weight a label or fewer; got the shape "
-            f"{tuple(weights.shape)} for labels of {rank} axes. Weigh rows rather than columns."
-        )
-    return ops.reshape(weights, (*ops.shape(weights), *(1,) * (rank - len(weights.shape))))
 
 
 def _per_replica(loss: Any) -> Any:

@@ -159,8 +159,8 @@ class ClassBalancedFocal(CountedLoss):
     name : str
         What the loss is logged as.
     **options
-        ``from_logits``, ``reduction`` and ``dtype`` as in `CrossEntropy`. There are no
-        ``class_weights``: the counts give them.
+        ``from_logits``, ``reduction`` and ``dtype`` as in `CrossEntropy`, and ``class_weights``
+        in place of those that the counts give.
 
     Raises
     ------
@@ -189,11 +189,13 @@ class ClassBalancedFocal(CountedLoss):
         beta: float = 0.9999,
         gamma: float = 2.0,
         *,
+        class_weights: Any = None,
         name: str = "class_balanced_focal",
         **options: Any,
     ) -> None:
-        weights = scheme_weights(as_counts(counts), "effective", beta)
-        super().__init__(counts, class_weights=weights, name=name, **options)
+        if class_weights is None:
+            class_weights = scheme_weights(as_counts(counts), "effective", beta)
+        super().__init__(counts, class_weights=class_weights, name=name, **options)
         self.beta = float(beta)
         self.gamma = check_gamma(gamma)
 
@@ -203,6 +205,4 @@ class ClassBalancedFocal(CountedLoss):
 
     def get_config(self) -> dict[str, Any]:
         """Return everything that makes the loss again."""
-        config = {**super().get_config(), "beta": self.beta, "gamma": self.gamma}
-        del config["class_weights"]  # they come from the counts
-        return config
+        return {**super().get_config(), "beta": self.beta, "gamma": self.gamma}

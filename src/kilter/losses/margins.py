@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._export import register
-from kilter.losses.base import cross_entropy, tensor
+from kilter._targets import at_least_single, to_shares
+from kilter.losses.base import as_labels, cross_entropy
 from kilter.losses.counted import CountedLoss, not_negative
 from kilter.weights import as_counts
 
@@ -61,8 +63,16 @@ def ldam(
     >>> round(float(losses[0]), 4)  # the margin .5 uses the lead of .5 up: log(2)
     0.6931
     """
-    margins = -scale * np.diag(ldam_margins(counts, max_margin))
-    return cross_entropy(labels, logits, weights=weights, margins=margins, scale=scale)
+    return _with_margins(labels, logits, ldam_margins(counts, max_margin), scale, weights)
+
+
+def _with_margins(labels: Any, logits: Any, margins: np.ndarray, scale: float, weights: Any) -> Any:
+    """Take each row's margin off, without the table of the general form: most of it is 0."""
+    logits = at_least_single(logits)
+    labels = as_labels(labels, logits)
+    truth = to_shares(labels, logits.shape[-1], logits.dtype)
+    lowered = logits - truth * ops.cast(margins, logits.dtype)
+    return cross_entropy(labels, scale * lowered, weights=weights)
 
 
 def ldam_margins(counts: Any, max_margin: float = 0.5) -> np.ndarray:
@@ -131,12 +141,11 @@ class LDAM(CountedLoss):
         self.scale = not_negative("scale", scale)
         if not self.scale:
             raise ArgumentError("`scale` must be above 0; got 0. The paper takes 30.")
-        self.margins = -self.scale * np.diag(ldam_margins(self.counts, self.max_margin))
+        self.margins = ldam_margins(self.counts, self.max_margin)
 
     def rows(self, truth: Any, logits: Any) -> Any:
         """Return the loss of every row."""
-        margins = tensor(self.margins)
-        return cross_entropy(truth, logits, weights=self.weights, margins=margins, scale=self.scale)
+        return _with_margins(truth, logits, self.margins, self.scale, self.weights)
 
     def get_config(self) -> dict[str, Any]:
         """Return everything that makes the loss again."""

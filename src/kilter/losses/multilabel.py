@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+import numpy as np
 from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._export import register
-from kilter._targets import TINY, at_least_single, has_one_column, is_positions, to_truth
-from kilter.losses.base import RowLoss, is_zero
+from kilter._targets import (
+    TINY,
+    at_least_single,
+    has_one_column,
+    is_positions,
+    or_nan,
+    to_truth,
+)
+from kilter.losses.base import RowLoss, is_zero, known_or_nan
 
 
 def asymmetric(
@@ -61,6 +70,11 @@ def asymmetric(
     """
     logits = at_least_single(logits)
     labels = ops.cast(labels, logits.dtype)
+    if tuple(labels.shape) != tuple(logits.shape):
+        raise ArgumentError(
+            f"`labels` must have the shape of `logits`, {tuple(logits.shape)}; got "
+            f"{tuple(labels.shape)}. Every label has a column of 0 and 1."
+        )
     present = -ops.log_sigmoid(logits) * ops.exp(gamma_pos * ops.log_sigmoid(-logits))
     absent = _absent(logits, gamma_neg, clip)
     if weights is not None:
@@ -156,8 +170,8 @@ class Asymmetric(RowLoss):
             name=name,
             dtype=dtype,
         )
-        if self.class_weights is not None and self.class_weights.shape == (2,):
-            self.class_weights = self.class_weights[None, :]
+        if self.class_weights is not None:
+            self.class_weights = _by_label(self.class_weights)
         self.gamma_neg = _check_gamma("gamma_neg", gamma_neg)
         self.gamma_pos = _check_gamma("gamma_pos", gamma_pos)
         if not 0 <= clip < 1:
@@ -168,7 +182,8 @@ class Asymmetric(RowLoss):
         """Return the loss of every row."""
         logits = _to_logits(y_pred, self.from_logits)
         self._check_weights(logits.shape[-1])
-        return self.rows(_to_labels(y_true, y_pred), logits)
+        labels = _to_labels(y_true, y_pred)
+        return known_or_nan(self.rows(labels, logits), labels, logits)
 
     def rows(self, truth: Any, logits: Any) -> Any:
         """Return the loss of every row from its labels and logits."""
@@ -180,6 +195,10 @@ class Asymmetric(RowLoss):
             clip=self.clip,
             weights=self.weights,
         )
+
+    def reweight(self, class_weights: np.ndarray) -> keras.Variable:
+        """Change the class weights; see `RowLoss`."""
+        return super().reweight(_by_label(class_weights))
 
     def _check_weights(self, n_labels: int) -> None:
         if self.class_weights is not None and self.class_weights.shape != (n_labels, 2):
@@ -196,13 +215,18 @@ class Asymmetric(RowLoss):
         return {**super().get_config(), **own}
 
 
+def _by_label(class_weights: np.ndarray) -> np.ndarray:
+    return class_weights[None, :] if class_weights.shape == (2,) else class_weights
+
+
 def _to_logits(y_pred: Any, from_logits: bool) -> Any:
     """Return logits of shape (..., labels), each of a label by itself."""
     y_pred = at_least_single(y_pred)
     y_pred = y_pred[:, None] if len(y_pred.shape) == 1 else y_pred
     if from_logits:
         return y_pred
-    return ops.log(ops.maximum(y_pred, TINY)) - ops.log(ops.maximum(1 - y_pred, TINY))
+    p = or_nan(y_pred)
+    return ops.log(ops.maximum(p, TINY)) - ops.log(ops.maximum(1 - p, TINY))
 
 
 def _to_labels(y_true: Any, y_pred: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from kilter._errors import ArgumentError
 from kilter._export import register
 from kilter._targets import has_one_column, to_logits, to_truth
-from kilter.losses.base import cross_entropy, tensor
+from kilter.losses.base import cross_entropy, known_or_nan, tensor
 from kilter.losses.counted import CountedLoss, log_prior, not_negative
 from kilter.weights import as_counts
 
@@ -142,14 +142,14 @@ class VS(CountedLoss):
         """Return the loss of every row; one column is scaled by the true class."""
         logits = to_logits(y_pred, from_logits=True)
         self.check_classes("class_weights", self.class_weights, logits)
-        by_row = np.tile(self.scale[:, None], len(self.counts))
-        return cross_entropy(
-            to_truth(y_true, y_pred),
-            logits,
-            weights=self.weights,
-            margins=tensor(self.margins),
-            scale=tensor(by_row if has_one_column(y_pred) else self.scale),
+        truth, scale = to_truth(y_true, y_pred), self.scale
+        if has_one_column(y_pred):
+            scale = np.tile(scale[:, None], 2)
+        margins = tensor(self.margins)
+        losses = cross_entropy(
+            truth, logits, weights=self.weights, margins=margins, scale=tensor(scale)
         )
+        return known_or_nan(losses, truth, logits)
 
     def get_config(self) -> dict[str, Any]:
         """Return everything that makes the loss again."""

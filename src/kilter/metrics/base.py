@@ -9,7 +9,15 @@ from keras import ops
 from keras.src.backend import get_keras_mask  # there is no public way on JAX
 
 from kilter._errors import ArgumentError
-from kilter._targets import ROUNDING, is_positions, to_probabilities, to_truth
+from kilter._targets import (
+    ROUNDING,
+    is_known,
+    is_positions,
+    is_share,
+    row_weights,
+    to_probabilities,
+    to_truth,
+)
 
 
 class Scores(keras.metrics.Metric):
@@ -58,12 +66,13 @@ class Scores(keras.metrics.Metric):
         """
         y_true, scores = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         probabilities = to_probabilities(scores, self.from_logits)
-        self._know(int(probabilities.shape[-1]))
-        labels, known = _labels(to_truth(y_true, scores), self.n_classes)
-        weights = _mask(_row_weights(sample_weight, labels), y_pred)
-        sound = ops.logical_and(known, ops.all(_inside(probabilities), axis=-1))
+        n_classes = int(probabilities.shape[-1])
+        self._know(n_classes)
+        labels, known = _labels(to_truth(y_true, scores), n_classes)
+        weights = _mask(row_weights(sample_weight, labels), y_pred)
+        sound = ops.logical_and(known, ops.all(is_share(probabilities), axis=-1))
         weights = ops.where(ops.logical_or(sound, weights == 0), weights, float("nan"))
-        rows = ops.reshape(probabilities, (-1, self.n_classes))
+        rows = ops.reshape(probabilities, (-1, n_classes))
         self.add(ops.reshape(labels, (-1,)), rows, ops.reshape(weights, (-1,)))
 
     def _know(self, n_classes: int) -> None:
@@ -90,35 +99,13 @@ class Scores(keras.metrics.Metric):
         return {"name": self.name, "dtype": self.dtype, "from_logits": self.from_logits}
 
 
-def _labels(truth: Any, n_classes: int | None) -> tuple[Any, Any]:
+def _labels(truth: Any, n_classes: int) -> tuple[Any, Any]:
     """Return positions of classes, and whether the truth says one."""
+    known = is_known(truth, n_classes)
     if is_positions(truth):
-        known = ops.logical_and(truth >= 0, truth < n_classes)
         return ops.where(known, truth, 0), known
     whole = ops.abs(ops.sum(truth, axis=-1) - 1) <= ROUNDING
-    known = ops.logical_and(whole, ops.all(_inside(truth), axis=-1))
-    return ops.cast(ops.argmax(truth, axis=-1), "int32"), known
-
-
-def _inside(shares: Any) -> Any:
-    return ops.logical_and(shares >= -ROUNDING, shares <= 1 + ROUNDING)
-
-
-def _row_weights(sample_weight: Any, labels: Any) -> Any:
-    if sample_weight is None:
-        return ops.ones(ops.shape(labels), dtype="float32")
-    weights = ops.cast(sample_weight, "float32")
-    if len(weights.shape) == len(labels.shape) + 1 and weights.shape[-1] in (1, None):
-        weights = ops.squeeze(weights, axis=-1)
-    missing = len(labels.shape) - len(weights.shape)
-    if missing < 0:
-        raise ArgumentError(
-            "`sample_weight` must have one weight a label or fewer; got the shape "
-            f"{tuple(weights.shape)} for labels of the shape {tuple(labels.shape)}. Weigh rows "
-            "rather than columns."
-        )
-    weights = ops.reshape(weights, (*ops.shape(weights), *(1,) * missing))
-    return ops.broadcast_to(weights, ops.shape(labels))
+    return ops.cast(ops.argmax(truth, axis=-1), "int32"), ops.logical_and(whole, known)
 
 
 def _mask(weights: Any, y_pred: Any) -> Any:

@@ -28,6 +28,11 @@ def to_positions(y: Any) -> np.ndarray:
         If a position is no integer or a row of shares does not sum to 1.
     """
     y = np.asarray(y)
+    if y.dtype.kind not in "biuf" or not np.isfinite(y).all():
+        raise ArgumentError(
+            f"`y` must be finite numbers, positions of the classes; got {y.dtype} with values such "
+            f"as {y.flat[0]!r}. Encode labels: `np.unique(y, return_inverse=True)[1]`."
+        )
     if y.ndim == 2 and y.shape[1] > 1:
         return _largest(y)
     if y.ndim != 1 and y.shape[1:] != (1,):
