@@ -225,7 +225,8 @@ class SmoothAP(BatchLoss):
     Targets and predictions have the shapes that `Tversky` takes. Rows are compared in pairs:
     memory grows with classes x rows^2, so it is not for pixels. Only classes with rows in the
     batch count; without any the loss is 0. The loss is bounded: its gradient vanishes where
-    probabilities have come to 0 or 1, and for pairs many temperatures apart.
+    probabilities have come to 0 or 1, and for pairs many temperatures apart. Ranks count from
+    1, so weights much below 1 make them all look like the first: keep their mean near 1.
 
     Raises
     ------
