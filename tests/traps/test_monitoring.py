@@ -57,7 +57,8 @@ def fit(model: keras.Model, callbacks: list[Any], epochs: int) -> dict[str, list
 
 def watch(validation: Any, training: Any = (X, Y)) -> GapWatcher:
     names = ["ok", "fraud"]
-    return GapWatcher(training, validation, class_names=names, from_logits=True, verbose=0)
+    options = {"every": 2, "from_logits": True, "verbose": 0}
+    return GapWatcher(training, validation, class_names=names, **options)
 
 
 @pytest.mark.parametrize(("epochs", "patience"), [(40, 3), (12, 100)])
