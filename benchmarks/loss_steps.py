@@ -5,7 +5,7 @@ backend: the loss with its gradient alone (compiled on JAX and TensorFlow, eager
 as Keras trains there), and a whole ``train_on_batch`` of a network 64-256-100. A loss and its
 baseline take turns; a ratio is the median over the turns.
 
-    python benchmarks/loss_steps.py [--turns 40]
+    python benchmarks/loss_steps.py [--turns 20]
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 ROWS, CLASSES, FEATURES = 256, 100, 64
-STEPS = 10  # a turn
+TURN = 0.04  # seconds, at least one step
 BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 
 
@@ -125,17 +125,23 @@ def train_step(loss: Any, x: np.ndarray, labels: np.ndarray) -> Callable[[], Non
     return lambda: model.train_on_batch(x, labels)
 
 
-def seconds(step: Callable[[], None]) -> float:
+def seconds(step: Callable[[], None], steps: int) -> float:
     begin = time.perf_counter()
-    for _ in range(STEPS):
+    for _ in range(steps):
         step()
-    return (time.perf_counter() - begin) / STEPS
+    return (time.perf_counter() - begin) / steps
+
+
+def steps_of(step: Callable[[], None]) -> int:
+    """Return how many steps fill a turn."""
+    step()  # compiles
+    return max(1, round(TURN / seconds(step, 2)))
 
 
 def compare(step: Callable[[], None], plain: Callable[[], None], turns: int) -> list[float]:
-    """Return the ratio of the medians' pairs, and the plain step's microseconds."""
-    seconds(step), seconds(plain)  # compiles
-    pairs = [(seconds(step), seconds(plain)) for _ in range(turns)]
+    """Return the median ratio of the pairs, and the plain step's microseconds."""
+    steps, plain_steps = steps_of(step), steps_of(plain)
+    pairs = [(seconds(step, steps), seconds(plain, plain_steps)) for _ in range(turns)]
     return [float(np.median([a / b for a, b in pairs])), float(np.median(pairs, axis=0)[1]) * 1e6]
 
 
@@ -168,7 +174,7 @@ def on_backend(backend: str, turns: int) -> dict[str, list[float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--turns", type=int, default=40)
+    parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
