@@ -49,7 +49,10 @@ TRAPS = {
     ),
     "B4": ("The validation loss is not weighted", "weights live in the loss"),
     "B5": ("Weights take a Python loop a row", "one count of the labels; a lookup in the step"),
-    "B6": ("Integer sample weights cut 2.5 to 2", "weights are floats in the loss"),
+    "B6": (
+        "Weights are cut from 2.5 to 2 in tf.data (not seen with TensorFlow 2.21)",
+        "weights are floats in the loss",
+    ),
     "B7": ("Focal losses ignore alpha, or weigh the wrong way", "`Focal(class_weights=...)`"),
     "B8": ("Gradients vanish or are NaN far from the boundary", "sums of logarithms throughout"),
     "B9": ("Integer labels make the focal loss wrong", "integers, one-hot and soft rows agree"),
