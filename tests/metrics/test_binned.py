@@ -148,5 +148,5 @@ def test_a_metric_comes_back_from_its_config(kind: Any, reference: Any, distance
 
 
 def test_bins_are_checked() -> None:
-    with pytest.raises(ArgumentError, match="`bins` must be a whole number of at least 1"):
+    with pytest.raises(ArgumentError, match="`bins` must be a whole number from 1 to"):
         BinnedROCAUC(bins=0)

