@@ -19,10 +19,11 @@ from scipy.special import expit, softmax
 import kilter.losses
 from differentiate import gradients
 from kilter._errors import ArgumentError
-from kilter.losses.base import CrossEntropy, RowLoss
+from kilter.losses.base import RowLoss
 from kilter.losses.cost import ExpectedCost
 from kilter.losses.density import GHMC
 from kilter.losses.focal import ClassBalancedFocal, Focal
+from kilter.losses.general import CrossEntropy
 from kilter.losses.margins import LDAM
 from kilter.losses.multilabel import Asymmetric
 from kilter.losses.prior import BalancedSoftmax, LogitAdjusted

@@ -13,9 +13,9 @@ from keras import ops
 
 import kilter
 from differentiate import gradients
-from kilter.losses.base import CrossEntropy
 from kilter.losses.cost import ExpectedCost
 from kilter.losses.focal import ClassBalancedFocal, Focal
+from kilter.losses.general import CrossEntropy
 from kilter.losses.margins import LDAM
 
 pytestmark = pytest.mark.backend

@@ -1,9 +1,9 @@
 """Losses that act on rare classes: pure functions, and Keras classes over them."""
 
-from kilter.losses.base import CrossEntropy, cross_entropy
 from kilter.losses.cost import ExpectedCost, expected_cost
 from kilter.losses.density import GHMC, ghm_c
 from kilter.losses.focal import ClassBalancedFocal, Focal, class_balanced_focal, focal
+from kilter.losses.general import CrossEntropy, cross_entropy
 from kilter.losses.influence import influence_balanced
 from kilter.losses.margins import LDAM, ldam
 from kilter.losses.multilabel import Asymmetric, asymmetric

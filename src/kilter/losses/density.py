@@ -9,7 +9,8 @@ from keras import ops
 from kilter._errors import ArgumentError
 from kilter._export import register
 from kilter._targets import at_least_single, to_shares
-from kilter.losses.base import RowLoss, as_labels, cross_entropy
+from kilter.losses.base import RowLoss, as_labels
+from kilter.losses.general import cross_entropy
 
 
 def ghm_c(labels: Any, logits: Any, *, bins: int = 10, weights: Any = None) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kilter._export import register
-from kilter.losses.base import RowLoss, check_gamma, cross_entropy
+from kilter.losses.base import RowLoss
 from kilter.losses.counted import CountedLoss
+from kilter.losses.general import check_gamma, cross_entropy
 from kilter.weights import as_counts, scheme_weights
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from keras import ops
 
 from kilter._targets import at_least_single, to_shares
-from kilter.losses.base import as_labels, cross_entropy
+from kilter.losses.base import as_labels
+from kilter.losses.general import cross_entropy
 
 
 def influence_balanced(

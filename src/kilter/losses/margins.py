@@ -10,8 +10,9 @@ from keras import ops
 from kilter._errors import ArgumentError
 from kilter._export import register
 from kilter._targets import at_least_single, to_shares
-from kilter.losses.base import as_labels, cross_entropy
+from kilter.losses.base import as_labels
 from kilter.losses.counted import CountedLoss, not_negative
+from kilter.losses.general import cross_entropy
 from kilter.weights import as_counts
 
 

@@ -18,7 +18,8 @@ from kilter._targets import (
     or_nan,
     to_truth,
 )
-from kilter.losses.base import RowLoss, is_zero, known_or_nan
+from kilter.losses.base import RowLoss, known_or_nan
+from kilter.losses.general import is_zero
 
 
 def asymmetric(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kilter._export import register
-from kilter.losses.base import cross_entropy, tensor
+from kilter.losses.base import tensor
 from kilter.losses.counted import CountedLoss, log_prior, not_negative
+from kilter.losses.general import cross_entropy
 
 
 def logit_adjusted(

@@ -9,8 +9,9 @@ import numpy as np
 from kilter._errors import ArgumentError
 from kilter._export import register
 from kilter._targets import has_one_column, to_logits, to_truth
-from kilter.losses.base import cross_entropy, known_or_nan, tensor
+from kilter.losses.base import known_or_nan, tensor
 from kilter.losses.counted import CountedLoss, log_prior, not_negative
+from kilter.losses.general import cross_entropy
 from kilter.weights import as_counts
 
 

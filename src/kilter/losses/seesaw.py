@@ -9,8 +9,9 @@ from keras import ops
 
 from kilter._export import register
 from kilter._targets import at_least_single, to_shares
-from kilter.losses.base import as_labels, cross_entropy, of_row
+from kilter.losses.base import as_labels, of_row
 from kilter.losses.counted import CountedLoss, not_negative
+from kilter.losses.general import cross_entropy
 from kilter.weights import as_counts
 
 FLOOR = 1e-2  # of the probability of the true class where others are compared with it
