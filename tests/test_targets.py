@@ -15,8 +15,8 @@ from kilter._targets import (
     at_least_single,
     is_known,
     is_positions,
+    known_rows,
     row_weights,
-    to_labels,
     to_logits,
     to_probabilities,
     to_shares,
@@ -77,13 +77,11 @@ def test_integers_are_positions() -> None:
         assert array(truth).tolist() == [2, 0, 1]
 
 
-def test_rows_of_shares_stay_and_count_as_their_largest() -> None:
+def test_rows_of_shares_stay() -> None:
     soft = np.array([[0.2, 0.5, 0.3], [1, 0, 0], [0, 0, 1]])
     truth = to_truth(soft, WIDE)
     assert not is_positions(truth)
     np.testing.assert_allclose(array(truth), soft, rtol=1e-6)
-    assert array(to_labels(soft, WIDE)).tolist() == [1, 0, 2]
-    assert array(to_labels(np.array([1, 0, 2]), WIDE)).tolist() == [1, 0, 2]
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 1)])
@@ -97,6 +95,12 @@ def test_positions_as_shares() -> None:
     np.testing.assert_array_equal(
         array(to_shares(ops.convert_to_tensor([2, 0], "int32"), 3)), [[0, 0, 1], [1, 0, 0]]
     )
+
+
+def test_what_is_no_class_counts_as_class_0() -> None:
+    truth, known = known_rows(ops.convert_to_tensor([2, 3, -1], "int32"), 3)
+    assert array(truth).tolist() == [2, 0, 0]
+    assert array(known).tolist() == [True, False, False]
 
 
 def test_what_is_no_class_is_not_known() -> None:

@@ -62,12 +62,6 @@ def to_truth(y_true: Any, y_pred: Any) -> Any:
     return ops.cast(_drop_last(y_true, rank, f"{y_pred.shape[-1]} columns"), "int32")
 
 
-def to_labels(y_true: Any, y_pred: Any) -> Any:
-    """Return positions of the classes, int of shape (...,); a soft row counts as its largest."""
-    truth = to_truth(y_true, y_pred)
-    return truth if is_positions(truth) else ops.cast(ops.argmax(truth, axis=-1), "int32")
-
-
 def to_shares(truth: Any, n_classes: int, dtype: Any = "float32") -> Any:
     """Return what `to_truth` gives as shares of shape (..., classes)."""
     return ops.one_hot(truth, n_classes, dtype=dtype) if is_positions(truth) else truth
@@ -80,14 +74,23 @@ def is_known(truth: Any, n_classes: int) -> Any:
     return ops.all(is_share(truth), axis=-1)
 
 
+def known_rows(truth: Any, n_classes: int) -> tuple[Any, Any]:
+    """Return the truth with class 0 in place of what is no class, and which rows have one.
+
+    Backends differ on such a position: an error, a number, or nothing.
+    """
+    known = is_known(truth, n_classes)
+    return (ops.where(known, truth, 0) if is_positions(truth) else truth), known
+
+
 def is_share(values: Any) -> Any:
     """Say which values lie in [0, 1], give or take rounding."""
     return ops.logical_and(values >= -ROUNDING, values <= 1 + ROUNDING)
 
 
-def or_nan(probabilities: Any) -> Any:
-    """Return probabilities, and ``nan`` for what is none, such as a logit."""
-    return ops.where(is_share(probabilities), probabilities, float("nan"))
+def or_nan(values: Any, sound: Any) -> Any:
+    """Return values, and ``nan`` where they are not sound: wrong numbers look right."""
+    return ops.where(sound, values, float("nan"))
 
 
 def row_weights(sample_weight: Any, rows: Any) -> Any:
@@ -136,7 +139,7 @@ def _columns(y_pred: Any) -> Any:
 
 
 def _log(probabilities: Any) -> Any:
-    return ops.log(ops.maximum(or_nan(probabilities), TINY))
+    return ops.log(ops.maximum(or_nan(probabilities, is_share(probabilities)), TINY))
 
 
 def _drop_last(y_true: Any, rank: int, columns: str) -> Any:

@@ -209,6 +209,14 @@ def test_replicas_share_the_step(rows: tuple, monkeypatch: pytest.MonkeyPatch) -
     assert value(*rows) == pytest.approx(alone / 4, rel=1e-6)
 
 
+def test_a_label_that_is_no_class_is_not_a_number_unless_it_weighs_0(rows: tuple) -> None:
+    y, p = rows
+    void = np.where(np.arange(len(y)) == 0, 7, y)
+    weights = (np.arange(len(y)) > 0).astype(np.float32)
+    assert np.isnan(value(void, p))
+    assert value(void, p, weights) == pytest.approx(value(y, p, weights), rel=1e-6)
+
+
 def test_logits_taken_for_probabilities_are_not_a_number(rows: tuple) -> None:
     y, p = rows
     assert np.isnan(value(y, 4 * p + 2))

@@ -10,8 +10,9 @@ from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._targets import (
-    is_known,
     is_positions,
+    known_rows,
+    or_nan,
     row_weights,
     to_logits,
     to_truth,
@@ -97,8 +98,8 @@ class RowLoss(keras.losses.Loss):
         """Return the loss of every row."""
         logits = to_logits(y_pred, self.from_logits)
         self.check_classes("class_weights", self.class_weights, logits)
-        truth = to_truth(y_true, y_pred)
-        return known_or_nan(self.rows(truth, logits), truth, logits)
+        truth, known = known_rows(to_truth(y_true, y_pred), logits.shape[-1])
+        return or_nan(self.rows(truth, logits), known)
 
     def rows(self, truth: Any, logits: Any) -> Any:
         """Return the loss of every row from positions or shares, and logits."""
@@ -156,11 +157,6 @@ def check_dtype(dtype: Any) -> Any:
         f"`dtype` must be float32 or float64; got {dtype}: in half precision label 3999 is 4000. "
         "Leave it out: predictions in half precision are raised by the loss."
     )
-
-
-def known_or_nan(losses: Any, truth: Any, logits: Any) -> Any:
-    """Return the losses of the rows, and ``nan`` where the label is no class."""
-    return ops.where(is_known(truth, logits.shape[-1]), losses, float("nan"))
 
 
 def _where_weighed(y_true: Any, weights: Any) -> Any:

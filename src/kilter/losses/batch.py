@@ -11,6 +11,8 @@ from kilter._errors import ArgumentError
 from kilter._targets import (
     TINY,
     at_least_single,
+    is_share,
+    known_rows,
     or_nan,
     row_weights,
     to_probabilities,
@@ -34,7 +36,7 @@ class BatchLoss(keras.losses.Loss):
         Weight of a class among the classes. If not given, 1; of two classes only class 1.
     from_logits : bool
         Whether predictions are logits. As in Keras, probabilities are expected otherwise, and
-        what lies outside 0 to 1 makes the loss ``nan``.
+        what lies outside 0 to 1 makes the loss ``nan``, as a label does that is no class.
     """
 
     def __init__(
@@ -64,9 +66,12 @@ class BatchLoss(keras.losses.Loss):
         kept = _Kept()(y_pred, y_pred)
         y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
         y_true = ops.convert_to_tensor(y_true, dtype=self.dtype)
-        probabilities = or_nan(to_probabilities(y_pred, self.from_logits))
+        probabilities = to_probabilities(y_pred, self.from_logits)
+        probabilities = or_nan(probabilities, is_share(probabilities))
+        truth, known = known_rows(to_truth(y_true, y_pred), probabilities.shape[-1])
         weights = kept * row_weights(sample_weight, kept)
-        return _per_replica(self.batch(to_truth(y_true, y_pred), probabilities, weights))
+        weights = or_nan(weights, ops.logical_or(known, weights == 0))
+        return _per_replica(self.batch(truth, probabilities, weights))
 
     def batch(self, truth: Any, probabilities: Any, weights: Any) -> Any:
         """Return the loss from positions or shares, probabilities and weights of the rows."""

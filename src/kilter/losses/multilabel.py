@@ -14,11 +14,13 @@ from kilter._targets import (
     TINY,
     at_least_single,
     has_one_column,
+    is_known,
     is_positions,
+    is_share,
     or_nan,
     to_truth,
 )
-from kilter.losses.base import RowLoss, known_or_nan
+from kilter.losses.base import RowLoss
 from kilter.losses.general import is_zero
 
 
@@ -184,7 +186,7 @@ class Asymmetric(RowLoss):
         logits = _to_logits(y_pred, self.from_logits)
         self._check_weights(logits.shape[-1])
         labels = _to_labels(y_true, y_pred)
-        return known_or_nan(self.rows(labels, logits), labels, logits)
+        return or_nan(self.rows(labels, logits), is_known(labels, logits.shape[-1]))
 
     def rows(self, truth: Any, logits: Any) -> Any:
         """Return the loss of every row from its labels and logits."""
@@ -226,7 +228,7 @@ def _to_logits(y_pred: Any, from_logits: bool) -> Any:
     y_pred = y_pred[:, None] if len(y_pred.shape) == 1 else y_pred
     if from_logits:
         return y_pred
-    p = or_nan(y_pred)
+    p = or_nan(y_pred, is_share(y_pred))
     return ops.log(ops.maximum(p, TINY)) - ops.log(ops.maximum(1 - p, TINY))
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from kilter._errors import ArgumentError
 from kilter._export import register
-from kilter._targets import has_one_column, to_logits, to_truth
-from kilter.losses.base import known_or_nan, tensor
+from kilter._targets import has_one_column, known_rows, or_nan, to_logits, to_truth
+from kilter.losses.base import tensor
 from kilter.losses.counted import CountedLoss, log_prior, not_negative
 from kilter.losses.general import cross_entropy
 from kilter.weights import as_counts
@@ -143,14 +143,15 @@ class VS(CountedLoss):
         """Return the loss of every row; one column is scaled by the true class."""
         logits = to_logits(y_pred, from_logits=True)
         self.check_classes("class_weights", self.class_weights, logits)
-        truth, scale = to_truth(y_true, y_pred), self.scale
+        truth, known = known_rows(to_truth(y_true, y_pred), logits.shape[-1])
+        scale = self.scale
         if has_one_column(y_pred):
             scale = np.tile(scale[:, None], 2)
         margins = tensor(self.margins)
         losses = cross_entropy(
             truth, logits, weights=self.weights, margins=margins, scale=tensor(scale)
         )
-        return known_or_nan(losses, truth, logits)
+        return or_nan(losses, known)
 
     def get_config(self) -> dict[str, Any]:
         """Return everything that makes the loss again."""

@@ -11,9 +11,9 @@ from keras.src.backend import get_keras_mask  # there is no public way on JAX
 from kilter._errors import ArgumentError
 from kilter._targets import (
     ROUNDING,
-    is_known,
     is_positions,
     is_share,
+    known_rows,
     row_weights,
     to_probabilities,
     to_truth,
@@ -101,9 +101,9 @@ class Scores(keras.metrics.Metric):
 
 def _labels(truth: Any, n_classes: int) -> tuple[Any, Any]:
     """Return positions of classes, and whether the truth says one."""
-    known = is_known(truth, n_classes)
+    truth, known = known_rows(truth, n_classes)
     if is_positions(truth):
-        return ops.where(known, truth, 0), known
+        return truth, known
     whole = ops.abs(ops.sum(truth, axis=-1) - 1) <= ROUNDING
     return ops.cast(ops.argmax(truth, axis=-1), "int32"), ops.logical_and(whole, known)
 
