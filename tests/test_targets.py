@@ -126,7 +126,7 @@ def test_weights_of_columns_are_refused() -> None:
 def test_an_unknown_number_of_columns_is_asked_for() -> None:
     import tensorflow as tf
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None))])
+    @tf.function(input_signature=[tf.TensorSpec((None, None))], autograph=False)
     def read(y: Any) -> Any:
         return to_truth(y, tf.zeros((2, 3)))
 
