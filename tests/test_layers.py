@@ -17,7 +17,17 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kilter"
 # Lowest first: a module may import what stands before it.
 LAYERS = (
     *("_errors", "_types", "_export", "_lazy", "_backend", "_targets"),
-    *("data", "weights", "sampling", "augment", "losses", "metrics", "callbacks", "models"),
+    *(
+        "data",
+        "tally",
+        "weights",
+        "sampling",
+        "augment",
+        "losses",
+        "metrics",
+        "callbacks",
+        "models",
+    ),
     *("ensemble", "decide", "artifact", "report", "comparison", "estimator", "cli", "__main__"),
 )
 HEAVY = {"keras", "pandas", "polars", "sklearn", "jax", "torch", "tensorflow", "pyarrow", "numpy"}
