@@ -7,6 +7,7 @@ import pytest
 from keras import ops
 
 from kilter._errors import ArgumentError
+from kilter.augment import Mixup
 from kilter.augment.base import blend, on_host, to_shares
 
 pytestmark = pytest.mark.backend
@@ -73,3 +74,14 @@ def test_a_graph_of_tensorflow_runs_it_on_any_backend() -> None:
     data = tf.data.Dataset.from_tensors(x).map(lambda x: on_host(double, [x], [(2, 3)])[0])
     assert data.element_spec.shape == (2, 3)
     np.testing.assert_array_equal(next(iter(data)).numpy(), 2 * x)
+
+
+@pytest.mark.parametrize("y", [np.array(["a", "b"]), np.array([0.0, np.nan])])
+def test_labels_that_are_no_numbers_are_said(y: np.ndarray) -> None:
+    with pytest.raises(ArgumentError, match="`y` must be finite numbers, positions of the classes"):
+        to_shares(y, 2)
+
+
+def test_a_single_label_is_no_batch() -> None:
+    with pytest.raises(ArgumentError, match="`y` must have the labels of a batch"):
+        Mixup(n_classes=2)(np.zeros(3), np.array(1))

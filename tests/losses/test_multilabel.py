@@ -206,7 +206,9 @@ def test_b11_the_step_does_not_grow_with_the_batch(batch: tuple) -> None:
 
 
 def test_a_loss_comes_back_from_its_config(batch: tuple) -> None:
-    loss = Asymmetric(3, 0.5, 0.1, WEIGHTS, from_logits=True, reduction="sum", name="rare")
+    loss = Asymmetric(
+        3, 0.5, 0.1, class_weights=WEIGHTS, from_logits=True, reduction="sum", name="rare"
+    )
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
     assert type(again) is Asymmetric
     assert again.get_config() == loss.get_config()
@@ -250,3 +252,15 @@ def test_shapes_are_checked(batch: tuple) -> None:
         Asymmetric()(y[:, 0], z)
     with pytest.raises(ArgumentError, match=r"`y_true` .* 3 columns"):
         Asymmetric()(y[:, :2], z)
+
+
+def test_the_function_does_not_broadcast() -> None:
+    with pytest.raises(ArgumentError, match="`labels` must have the shape of `logits`"):
+        asymmetric(np.zeros(2), np.zeros((2, 1), np.float32))
+
+
+def test_a_single_label_can_be_weighed_anew() -> None:
+    loss = Asymmetric(0, 0, 0, from_logits=True)
+    loss.reweight(np.array([1.0, 9.0]))
+    found = float(loss(np.array([0, 1]), np.zeros((2, 1), np.float32)))
+    assert found == pytest.approx(5 * np.log(2), rel=1e-5)

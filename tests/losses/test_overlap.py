@@ -141,7 +141,7 @@ def test_class_weights_weigh_the_mean_or_the_sums(batch: tuple) -> None:
     assert value(SoftF1(class_weights=weights), y, p) == pytest.approx(expected, rel=1e-5)
     truth = np.eye(3)[y]
     overlap, both = (p * truth).sum(0) @ weights, (p + truth).sum(0) @ weights
-    found = value(SoftF1("micro", weights), y, p)
+    found = value(SoftF1("micro", class_weights=weights), y, p)
     assert found == pytest.approx(1 - 2 * overlap / both, rel=1e-5)
 
 
@@ -211,9 +211,9 @@ def test_all_positives_missed_is_finite() -> None:
 
 
 LOSSES = [
-    SoftF1("micro", [1, 2, 3], from_logits=True, name="mine"),
-    Tversky(0.1, 0.9, "micro", [1, 2, 3], from_logits=True),
-    Dice("micro", [0, 1, 1]),
+    SoftF1("micro", class_weights=[1, 2, 3], from_logits=True, name="mine"),
+    Tversky(0.1, 0.9, "micro", class_weights=[1, 2, 3], from_logits=True),
+    Dice("micro", class_weights=[0, 1, 1]),
 ]
 
 

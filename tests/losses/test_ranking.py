@@ -144,7 +144,7 @@ def test_smooth_ap_becomes_average_precision(batch: tuple, three: tuple) -> None
     each = rest(lambda y, s: 1 - average_precision_score(y, s), *three)
     assert value(SmoothAP(1e-5), *three) == pytest.approx(each.mean(), rel=1e-5)
     weights = np.array([0.0, 1.0, 3.0])
-    found = value(SmoothAP(1e-5, weights), *three)
+    found = value(SmoothAP(1e-5, class_weights=weights), *three)
     assert found == pytest.approx(np.average(each, weights=weights), rel=1e-5)
 
 
@@ -225,8 +225,8 @@ def test_large_logits_vanish_but_never_pull_the_wrong_way(size: float, dtype: st
 @pytest.mark.parametrize(
     "loss",
     [
-        AUCMargin(0.5, [1, 2, 3], from_logits=True, name="mine"),
-        SmoothAP(0.2, [1, 2, 3], from_logits=True),
+        AUCMargin(0.5, class_weights=[1, 2, 3], from_logits=True, name="mine"),
+        SmoothAP(0.2, class_weights=[1, 2, 3], from_logits=True),
     ],
 )
 def test_a_loss_comes_back_from_its_config(loss: BatchLoss, three: tuple) -> None:

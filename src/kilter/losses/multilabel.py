@@ -159,20 +159,11 @@ class Asymmetric(RowLoss):
         gamma_neg: float = 4.0,
         gamma_pos: float = 1.0,
         clip: float = 0.05,
-        class_weights: Any = None,
         *,
-        from_logits: bool = False,
-        reduction: str = "sum_over_batch_size",
         name: str = "asymmetric",
-        dtype: Any = "float32",
+        **options: Any,
     ) -> None:
-        super().__init__(
-            class_weights=class_weights,
-            from_logits=from_logits,
-            reduction=reduction,
-            name=name,
-            dtype=dtype,
-        )
+        super().__init__(name=name, **options)
         if self.class_weights is not None:
             self.class_weights = _by_label(self.class_weights)
         self.gamma_neg = _check_gamma("gamma_neg", gamma_neg)

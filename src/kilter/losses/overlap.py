@@ -203,15 +203,11 @@ class Tversky(BatchLoss):
         alpha: float = 0.3,
         beta: float = 0.7,
         average: str = "macro",
-        class_weights: Any = None,
         *,
-        from_logits: bool = False,
         name: str = "tversky",
-        dtype: Any = "float32",
+        **options: Any,
     ) -> None:
-        super().__init__(
-            class_weights=class_weights, from_logits=from_logits, name=name, dtype=dtype
-        )
+        super().__init__(name=name, **options)
         self.alpha, self.beta = _check_price("alpha", alpha), _check_price("beta", beta)
         self.average = _check_average(average)
 
@@ -265,15 +261,11 @@ class SoftF1(BatchLoss):
     def __init__(
         self,
         average: str = "macro",
-        class_weights: Any = None,
         *,
-        from_logits: bool = False,
         name: str = "soft_f1",
-        dtype: Any = "float32",
+        **options: Any,
     ) -> None:
-        super().__init__(
-            class_weights=class_weights, from_logits=from_logits, name=name, dtype=dtype
-        )
+        super().__init__(name=name, **options)
         self.average = _check_average(average)
 
     def batch(self, truth: Any, probabilities: Any, weights: Any) -> Any:
@@ -319,13 +311,11 @@ class Dice(SoftF1):
     def __init__(
         self,
         average: str = "macro",
-        class_weights: Any = None,
         *,
-        from_logits: bool = False,
         name: str = "dice",
-        dtype: Any = "float32",
+        **options: Any,
     ) -> None:
-        super().__init__(average, class_weights, from_logits=from_logits, name=name, dtype=dtype)
+        super().__init__(average, name=name, **options)
 
 
 def _check_price(name: str, price: float) -> float:

@@ -172,15 +172,11 @@ class AUCMargin(BatchLoss):
     def __init__(
         self,
         margin: float = 1.0,
-        class_weights: Any = None,
         *,
-        from_logits: bool = False,
         name: str = "auc_margin",
-        dtype: Any = "float32",
+        **options: Any,
     ) -> None:
-        super().__init__(
-            class_weights=class_weights, from_logits=from_logits, name=name, dtype=dtype
-        )
+        super().__init__(name=name, **options)
         self.margin = _check_positive("margin", margin, "The paper uses 1.")
 
     def batch(self, truth: Any, probabilities: Any, weights: Any) -> Any:
@@ -248,15 +244,11 @@ class SmoothAP(BatchLoss):
     def __init__(
         self,
         temperature: float = 0.01,
-        class_weights: Any = None,
         *,
-        from_logits: bool = False,
         name: str = "smooth_ap",
-        dtype: Any = "float32",
+        **options: Any,
     ) -> None:
-        super().__init__(
-            class_weights=class_weights, from_logits=from_logits, name=name, dtype=dtype
-        )
+        super().__init__(name=name, **options)
         self.temperature = _check_positive("temperature", temperature, "The paper uses .01.")
 
     def batch(self, truth: Any, probabilities: Any, weights: Any) -> Any:
