@@ -10,8 +10,10 @@ from typing import Any
 
 import keras
 from keras import ops
+from keras.src.backend import get_keras_mask  # there is no public way on JAX
 
 from kilter._errors import ArgumentError
+from kilter._ops import one_hot, where
 
 TINY = 1e-37  # about the smallest normal float32: its logarithm is finite
 ROUNDING = 1e-2  # half precision leaves 0 to 1 by less than this
@@ -64,13 +66,13 @@ def to_truth(y_true: Any, y_pred: Any) -> Any:
 
 def to_shares(truth: Any, n_classes: int, dtype: Any = "float32") -> Any:
     """Return what `to_truth` gives as shares of shape (..., classes)."""
-    return ops.one_hot(truth, n_classes, dtype=dtype) if is_positions(truth) else truth
+    return one_hot(truth, n_classes, dtype) if is_positions(truth) else truth
 
 
 def is_known(truth: Any, n_classes: int) -> Any:
     """Say of which rows the truth is a class, or shares; bool of shape (...,)."""
     if is_positions(truth):
-        return ops.logical_and(truth >= 0, truth < n_classes)
+        return (truth >= 0) & (truth < n_classes)
     return ops.all(is_share(truth), axis=-1)
 
 
@@ -80,17 +82,17 @@ def known_rows(truth: Any, n_classes: int) -> tuple[Any, Any]:
     Backends differ on such a position: an error, a number, or nothing.
     """
     known = is_known(truth, n_classes)
-    return (ops.where(known, truth, 0) if is_positions(truth) else truth), known
+    return (where(known, truth, 0) if is_positions(truth) else truth), known
 
 
 def is_share(values: Any) -> Any:
     """Say which values lie in [0, 1], give or take rounding."""
-    return ops.logical_and(values >= -ROUNDING, values <= 1 + ROUNDING)
+    return (values >= -ROUNDING) & (values <= 1 + ROUNDING)
 
 
 def or_nan(values: Any, sound: Any) -> Any:
     """Return values, and ``nan`` where they are not sound: wrong numbers look right."""
-    return ops.where(sound, values, float("nan"))
+    return where(sound, values, float("nan"))
 
 
 def row_weights(sample_weight: Any, rows: Any) -> Any:
@@ -116,6 +118,14 @@ def row_weights(sample_weight: Any, rows: Any) -> Any:
         )
     weights = ops.reshape(weights, (*ops.shape(weights), *(1,) * missing))
     return ops.broadcast_to(weights, ops.shape(rows))
+
+
+def mask_out(weights: Any, y_pred: Any) -> Any:
+    """Return weights, and 0 for the steps that Keras masks, such as the padding of short texts."""
+    mask = get_keras_mask(y_pred)
+    if mask is None or len(mask.shape) != len(weights.shape):
+        return weights
+    return where(ops.cast(mask, "bool"), weights, 0.0)
 
 
 def at_least_single(values: Any) -> Any:

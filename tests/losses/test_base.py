@@ -58,3 +58,31 @@ def test_weights_by_label_are_for_many_labels() -> None:
     y, z = np.array([0, 1]), np.zeros((2, 2), np.float32)
     with pytest.raises(ArgumentError, match=r"`class_weights` must have the shape \(classes,\)"):
         CrossEntropy([[1, 2], [3, 4]], from_logits=True)(y, z)
+
+
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "mean", "sum", None])
+def test_the_reductions_are_numpys(reduction: str | None) -> None:
+    rng = np.random.default_rng(7)
+    y, z = rng.integers(0, 3, (4, 5)), rng.normal(size=(4, 5, 3)).astype(np.float32)
+    steps = np.log(np.exp(z).sum(axis=-1)) - np.take_along_axis(z, y[..., None], -1)[..., 0]
+    expected = {"sum": steps.sum(), None: steps}.get(reduction, steps.mean())
+    found = value(CrossEntropy(from_logits=True, reduction=reduction), y, z)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_masked_steps_count_for_nothing() -> None:
+    rng = np.random.default_rng(8)
+    y, x = rng.integers(0, 3, (6, 4)), rng.normal(size=(6, 4, 2)).astype(np.float32)
+    x[:, -1], x[0, 1:] = 0, 0  # padding
+    layers = [keras.layers.Masking(), keras.layers.Dense(3, activation="softmax")]
+    model = keras.Sequential([keras.Input((4, 2)), *layers])
+    model.compile("sgd", loss=CrossEntropy())
+    of_true = np.take_along_axis(model.predict(x, verbose=0), y[..., None], -1)[..., 0]
+    expected = np.average(-np.log(of_true), weights=np.any(x != 0, axis=-1))
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_batch_without_rows_is_keras_to_reduce() -> None:
+    y, z = np.zeros(0, np.int32), np.zeros((0, 3), np.float32)
+    keras_own = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert value(CrossEntropy(from_logits=True), y, z).shape == value(keras_own, y, z).shape

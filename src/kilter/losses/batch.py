@@ -13,6 +13,7 @@ from kilter._targets import (
     at_least_single,
     is_share,
     known_rows,
+    mask_out,
     or_nan,
     row_weights,
     to_probabilities,
@@ -63,13 +64,12 @@ class BatchLoss(keras.losses.Loss):
         sample_weight : tensor, optional
             Weight of a row, of the shape of the positions or one that broadcasts to it.
         """
-        kept = _Kept()(y_pred, y_pred)
-        y_pred = ops.convert_to_tensor(y_pred, dtype=self.dtype)
         y_true = ops.convert_to_tensor(y_true, dtype=self.dtype)
-        probabilities = to_probabilities(y_pred, self.from_logits)
+        outputs = ops.convert_to_tensor(y_pred, dtype=self.dtype)
+        probabilities = to_probabilities(outputs, self.from_logits)
         probabilities = or_nan(probabilities, is_share(probabilities))
-        truth, known = known_rows(to_truth(y_true, y_pred), probabilities.shape[-1])
-        weights = kept * row_weights(sample_weight, kept)
+        truth, known = known_rows(to_truth(y_true, outputs), probabilities.shape[-1])
+        weights = mask_out(row_weights(sample_weight, probabilities[..., 0]), y_pred)
         weights = or_nan(weights, ops.logical_or(known, weights == 0))
         return _per_replica(self.batch(truth, probabilities, weights))
 
@@ -115,16 +115,6 @@ def as_class_shares(class_weights: Any, scores: Any) -> Any:
 def class_mean(values: Any, class_weights: Any) -> Any:
     """Return the weighted mean over the classes, and 0 where all weights are 0."""
     return ops.sum(class_weights * values) / ops.maximum(ops.sum(class_weights), TINY)
-
-
-class _Kept(keras.losses.Loss):
-    """1 for a row, 0 for one that Keras masks: only Keras's own losses are shown its masks."""
-
-    def __init__(self) -> None:
-        super().__init__(name="kept", reduction=None)  # no root scope of TensorFlow begins with _
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        return ops.ones_like(y_pred if len(y_pred.shape) == 1 else y_pred[..., 0])
 
 
 def _per_replica(loss: Any) -> Any:

@@ -8,6 +8,7 @@ from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._export import register
+from kilter._ops import one_hot
 from kilter._targets import at_least_single, to_shares
 from kilter.losses.base import RowLoss, as_labels
 from kilter.losses.general import cross_entropy
@@ -59,7 +60,7 @@ def ghm_c(labels: Any, logits: Any, *, bins: int = 10, weights: Any = None) -> A
 def _inverse_density(sizes: Any, bins: int) -> Any:
     """Return N / (rows in the bin * bins that are not empty) of numbers from 0 to 1."""
     place = ops.minimum(ops.cast(sizes * bins, "int32"), bins - 1)
-    members = ops.one_hot(place, bins, dtype=sizes.dtype)
+    members = one_hot(place, bins, sizes.dtype)
     filled = ops.sum(ops.reshape(members, (-1, bins)), axis=0)
     n_filled = ops.sum(ops.cast(filled > 0, sizes.dtype))
     return ops.sum(filled) / (ops.sum(members * filled, axis=-1) * n_filled)

@@ -9,8 +9,9 @@ from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._export import register
+from kilter._ops import constant, lookup, one_hot, where
 from kilter._targets import at_least_single, is_positions, to_shares
-from kilter.losses.base import RowLoss, as_labels, of_row, tensor
+from kilter.losses.base import RowLoss, as_labels, of_row
 
 FAR = 1e9  # taken off a logit to leave it out of a sum: finite, so that no gradient is NaN
 
@@ -70,7 +71,7 @@ def cross_entropy(
         adjusted = adjusted + of_row(margins, labels, adjusted)
     if is_positions(labels) and is_zero(gamma):  # a single kernel on some backends
         plain = ops.sparse_categorical_crossentropy(labels, adjusted, from_logits=True)
-        return plain if weights is None else plain * ops.take(_like(weights, plain), labels)
+        return plain if weights is None else plain * lookup(_like(weights, plain), labels)
     log_total = ops.logsumexp(adjusted, axis=-1, keepdims=True)
     truth = to_shares(labels, logits.shape[-1], adjusted.dtype)
     terms = truth * (adjusted - log_total)
@@ -92,12 +93,12 @@ def log_rest(labels: Any, logits: Any, log_total: Any) -> Any:
     if is_positions(labels):
         apart = to_shares(labels, logits.shape[-1], logits.dtype)
     else:
-        apart = ops.one_hot(ops.argmax(logits, axis=-1), logits.shape[-1], dtype=logits.dtype)
+        apart = one_hot(ops.argmax(logits, axis=-1), logits.shape[-1], logits.dtype)
     others = ops.logsumexp(logits - apart * FAR, axis=-1, keepdims=True) - log_total
     if is_positions(labels):
         return others
-    small = ops.exp(ops.where(apart > 0, -1.0, logits - log_total))
-    return ops.where(apart > 0, others, ops.log1p(-ops.minimum(small, 0.75)))
+    small = ops.exp(where(apart > 0, -1.0, logits - log_total))
+    return where(apart > 0, others, ops.log1p(-ops.minimum(small, 0.75)))
 
 
 def _like(numbers: Any, tensor: Any) -> Any:
@@ -197,8 +198,8 @@ class CrossEntropy(RowLoss):
             truth,
             logits,
             weights=self.weights,
-            margins=None if self.margins is None else tensor(self.margins),
-            scale=None if self.scale is None else tensor(self.scale),
+            margins=None if self.margins is None else constant(self.margins),
+            scale=None if self.scale is None else constant(self.scale),
             gamma=self.gamma,
         )
 

@@ -10,6 +10,7 @@ from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._export import register
+from kilter._ops import where
 from kilter._targets import (
     TINY,
     at_least_single,
@@ -92,8 +93,8 @@ def _absent(logits: Any, gamma: Any, clip: float) -> Any:
         return -ops.log_sigmoid(-logits) * ops.exp(gamma * ops.log_sigmoid(logits))
     clipped = ops.sigmoid(logits) - clip
     counts = clipped > 0
-    log_p = ops.log(ops.where(counts, clipped, 1.0))
-    log_rest = ops.log(ops.where(counts, ops.sigmoid(-logits) + clip, 1.0))
+    log_p = ops.log(where(counts, clipped, 1.0))
+    log_rest = ops.log(where(counts, ops.sigmoid(-logits) + clip, 1.0))
     return -log_rest * ops.exp(gamma * log_p)
 
 

@@ -8,6 +8,7 @@ from keras import ops
 
 from kilter._errors import ArgumentError, did_you_mean
 from kilter._export import register
+from kilter._ops import where
 from kilter.losses.batch import BatchLoss, as_class_shares, as_rows, class_mean
 
 AVERAGES = ("macro", "micro")
@@ -72,7 +73,7 @@ def tversky(
         true, extra, missed = (ops.sum(of_class * counts) for counts in (true, extra, missed))
         of_class = ops.ones_like(true)
     present = true + missed > 0
-    total = ops.where(present, true + alpha * extra + beta * missed, 1.0)
+    total = where(present, true + alpha * extra + beta * missed, 1.0)
     return class_mean(1 - true / total, of_class * ops.cast(present, total.dtype))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kilter._export import register
-from kilter.losses.base import tensor
+from kilter._ops import constant
 from kilter.losses.counted import CountedLoss, log_prior, not_negative
 from kilter.losses.general import cross_entropy
 
@@ -129,7 +129,7 @@ class LogitAdjusted(CountedLoss):
 
     def rows(self, truth: Any, logits: Any) -> Any:
         """Return the loss of every row."""
-        return cross_entropy(truth, logits, weights=self.weights, margins=tensor(self.margins))
+        return cross_entropy(truth, logits, weights=self.weights, margins=constant(self.margins))
 
     def get_config(self) -> dict[str, Any]:
         """Return everything that makes the loss again."""
@@ -181,4 +181,4 @@ class BalancedSoftmax(CountedLoss):
 
     def rows(self, truth: Any, logits: Any) -> Any:
         """Return the loss of every row."""
-        return cross_entropy(truth, logits, weights=self.weights, margins=tensor(self.margins))
+        return cross_entropy(truth, logits, weights=self.weights, margins=constant(self.margins))

@@ -8,6 +8,7 @@ from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._export import register
+from kilter._ops import where
 from kilter._targets import TINY
 from kilter.losses.batch import BatchLoss, as_class_shares, as_rows, class_mean
 
@@ -60,7 +61,7 @@ def auc_margin(
     shares, probabilities, weights = as_rows(labels, probabilities, weights)
     n_own, own, own_variance = _moments(probabilities, weights * shares)
     n_rest, rest, rest_variance = _moments(probabilities, weights * (1 - shares))
-    gap = ops.where(n_own * n_rest > 0, ops.relu(margin + rest - own), 0.0)
+    gap = where(n_own * n_rest > 0, ops.relu(margin + rest - own), 0.0)
     of_class = own_variance + rest_variance + ops.square(gap)
     return class_mean(of_class, as_class_shares(class_weights, probabilities))
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from kilter._errors import ArgumentError
 from kilter._export import register
+from kilter._ops import constant
 from kilter._targets import has_one_column, known_rows, or_nan, to_logits, to_truth
-from kilter.losses.base import tensor
 from kilter.losses.counted import CountedLoss, log_prior, not_negative
 from kilter.losses.general import cross_entropy
 from kilter.weights import as_counts
@@ -147,9 +147,9 @@ class VS(CountedLoss):
         scale = self.scale
         if has_one_column(y_pred):
             scale = np.tile(scale[:, None], 2)
-        margins = tensor(self.margins)
+        margins = constant(self.margins)
         losses = cross_entropy(
-            truth, logits, weights=self.weights, margins=margins, scale=tensor(scale)
+            truth, logits, weights=self.weights, margins=margins, scale=constant(scale)
         )
         return or_nan(losses, known)
 

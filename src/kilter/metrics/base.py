@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 from keras import ops
-from keras.src.backend import get_keras_mask  # there is no public way on JAX
 
 from kilter._errors import ArgumentError
 from kilter._targets import (
@@ -14,6 +13,7 @@ from kilter._targets import (
     is_positions,
     is_share,
     known_rows,
+    mask_out,
     row_weights,
     to_probabilities,
     to_truth,
@@ -69,7 +69,7 @@ class Scores(keras.metrics.Metric):
         n_classes = int(probabilities.shape[-1])
         self._know(n_classes)
         labels, known = _labels(to_truth(y_true, scores), n_classes)
-        weights = _mask(row_weights(sample_weight, labels), y_pred)
+        weights = mask_out(row_weights(sample_weight, labels), y_pred)
         sound = ops.logical_and(known, ops.all(is_share(probabilities), axis=-1))
         weights = ops.where(ops.logical_or(sound, weights == 0), weights, float("nan"))
         rows = ops.reshape(probabilities, (-1, n_classes))
@@ -106,11 +106,3 @@ def _labels(truth: Any, n_classes: int) -> tuple[Any, Any]:
         return truth, known
     whole = ops.abs(ops.sum(truth, axis=-1) - 1) <= ROUNDING
     return ops.cast(ops.argmax(truth, axis=-1), "int32"), ops.logical_and(whole, known)
-
-
-def _mask(weights: Any, y_pred: Any) -> Any:
-    """Take the steps that Keras masks out, such as the padding of short texts."""
-    mask = get_keras_mask(y_pred)
-    if mask is None or len(mask.shape) != len(weights.shape):
-        return weights
-    return ops.where(ops.cast(mask, "bool"), weights, 0.0)
