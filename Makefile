@@ -16,7 +16,7 @@ PINS := pyproject.toml constraints.txt
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench docs traps clean
+.PHONY: help install demo test unit lint bench docs traps clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: $(DEV_STAMP) ## run all tests on JAX, then those marked `backend` on Tenso
 	KERAS_BACKEND=jax $(PYTEST) $(PYTEST_ARGS)
 	KERAS_BACKEND=tensorflow $(PYTEST) -m backend $(PYTEST_ARGS)
 	KERAS_BACKEND=torch $(PYTEST) -m backend $(PYTEST_ARGS)
+
+unit: $(DEV_STAMP) ## run the quick tests on JAX; the second time without compiling
+	KERAS_BACKEND=jax $(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 lint: $(DEV_STAMP) ## check style, format and types
 	$(BIN)/ruff check

@@ -68,6 +68,11 @@ def test_did_you_mean(name: str, hint: str) -> None:
     assert did_you_mean(name, ["none", "smote", "focal"]) == hint
 
 
+@pytest.mark.parametrize("name", ["Rate", "rate", "RATE"])
+def test_names_that_differ_in_case_only(name: str) -> None:
+    assert did_you_mean(name, ["Rate", "rate", "RATE"]) == f" Did you mean `{name}`?"
+
+
 @given(st.lists(st.text(min_size=1), min_size=1))
 def test_a_known_name_is_its_own_nearest(known: list[str]) -> None:
     assert did_you_mean(known[0], iter(known)) == f" Did you mean `{known[0]}`?"

@@ -63,6 +63,7 @@ class BackendError(KilterError, RuntimeError):
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     """Return ``" Did you mean `x`?"`` for the nearest known name, or an empty string."""
-    by_lower = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
-    return f" Did you mean `{by_lower[near[0]]}`?" if near else ""
+    names = list(known)
+    near = difflib.get_close_matches(name.lower(), map(str.lower, names), n=1, cutoff=cutoff)
+    alike = [one for one in names if one.lower() in near]  # several may differ in case only
+    return f" Did you mean `{difflib.get_close_matches(name, alike, 1, 0.0)[0]}`?" if near else ""

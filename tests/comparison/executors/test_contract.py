@@ -7,7 +7,7 @@ import pytest
 from kilter.comparison.executors.sequential import Sequential
 from kilter.comparison.run import lanes_of
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.slow]
 
 # Draws are equal to the bit, arithmetic is not: float32 sums in another order differ by
 # 1e-7, which Adam's division by a small root can enlarge to a share of one step, 2e-3. Over
