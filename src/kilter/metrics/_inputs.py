@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kilter._errors import ArgumentError, ArgumentTypeError
+from kilter._numbers import is_whole
 
 SUM_TOLERANCE = 1e-2  # half precision over many classes sums to one no better than this
 
@@ -64,8 +65,7 @@ def check_same_rows(labels: np.ndarray, other: np.ndarray, name: str) -> None:
 
 def check_class(positive: Any, n_classes: int, name: str = "positive") -> int:
     """Return a class position from 0 to ``n_classes`` - 1."""
-    whole = isinstance(positive, int | np.integer) and not isinstance(positive, bool)
-    if not whole or not 0 <= positive < n_classes:
+    if not is_whole(positive) or not 0 <= positive < n_classes:
         raise ArgumentError(
             f"`{name}` must be a class from 0 to {n_classes - 1}; got {positive!r}. "
             "Pass the position of the class in the sorted class names."

@@ -88,7 +88,7 @@ class BalancedAccuracy(Counts):
     def score(self, outcomes: Outcomes) -> Any:
         """Return the mean recall."""
         seen = ops.cast(outcomes.tp + outcomes.fn != 0, "float32")
-        return ops.divide_no_nan(ops.sum(_recall(outcomes)), ops.sum(seen))
+        return ops.divide_no_nan(ops.sum(outcomes.recall), ops.sum(seen))
 
 
 @register
@@ -114,7 +114,7 @@ class GMean(Counts):
     def score(self, outcomes: Outcomes) -> Any:
         """Return the geometric mean; logarithms keep the product of many recalls above 0."""
         seen = outcomes.tp + outcomes.fn != 0
-        total = ops.sum(ops.log(ops.where(seen, _recall(outcomes), 1.0)))
+        total = ops.sum(ops.log(ops.where(seen, outcomes.recall, 1.0)))
         mean = ops.exp(ops.divide_no_nan(total, ops.sum(ops.cast(seen, "float32"))))
         return ops.where(ops.any(seen), mean, 0.0)
 
@@ -123,7 +123,3 @@ def _covariance(outcomes: Outcomes) -> Any:
     """Return the covariance of true and predicted one-hot rows, summed over the classes."""
     tp, fn, fp, tn = outcomes
     return ops.sum(tp * tn - fp * fn)
-
-
-def _recall(outcomes: Outcomes) -> Any:
-    return ops.divide_no_nan(outcomes.tp, outcomes.tp + outcomes.fn)

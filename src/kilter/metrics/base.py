@@ -33,16 +33,21 @@ class Scores(keras.metrics.Metric):
     from_logits : bool
         Whether predictions are logits. Like Keras's own metrics and losses, probabilities are
         expected unless said otherwise.
-    name : str
-        What the metric is logged as.
+    name : str, optional
+        What the metric is logged as; the same for every instance unless given, so that
+        ``EarlyStopping`` finds it in every run.
     dtype : str
         Precision of the result.
     """
 
     _direction: str  # Keras's callbacks read it: "up" or "down"
+    _default_name: str
+    _empty = 0.0  # the result before the first batch
 
-    def __init__(self, *, from_logits: bool = False, name: str, dtype: Any = "float32") -> None:
-        super().__init__(name=name, dtype=dtype)
+    def __init__(
+        self, *, from_logits: bool = False, name: str | None = None, dtype: Any = "float32"
+    ) -> None:
+        super().__init__(name=name or self._default_name, dtype=dtype)
         self.from_logits = from_logits
         self.n_classes: int | None = None
 
@@ -92,6 +97,16 @@ class Scores(keras.metrics.Metric):
 
     def add(self, labels: Any, probabilities: Any, weights: Any) -> None:
         """Add rows: labels (rows,), probabilities (rows, classes), weights (rows,)."""
+        raise NotImplementedError
+
+    def result(self) -> Any:
+        """Return what all rows since the last reset come to."""
+        if self.n_classes is None:
+            return ops.full((), self._empty, dtype=self.dtype)
+        return ops.cast(self.value(), self.dtype)
+
+    def value(self) -> Any:
+        """Compute the result from the variables, a number."""
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:

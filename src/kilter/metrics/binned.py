@@ -69,11 +69,9 @@ class Binned(OneVsRest):
         ):
             counts.assign(counts + bin_sums(of, places, self.bins))
 
-    def result(self) -> Any:
-        """Return the area of all rows since the last reset."""
-        if self.n_classes is None:
-            return ops.zeros((), dtype=self.dtype)
-        return ops.cast(self.area(_steps(self.positives.value, self.negatives.value)), self.dtype)
+    def value(self) -> Any:
+        """Compute the area of all rows."""
+        return self.area(_steps(self.positives.value, self.negatives.value))
 
     def area(self, steps: Steps) -> Any:
         """Compute the area of the steps, a number."""

@@ -20,6 +20,11 @@ class Outcomes(NamedTuple):
     fp: Any
     tn: Any
 
+    @property
+    def recall(self) -> Any:
+        """Share of each class's rows that are found; 0 without rows."""
+        return ops.divide_no_nan(self.tp, self.tp + self.fn)
+
 
 class Counts(Scores):
     """Base of the metrics on decisions; a child computes its score from the outcomes.
@@ -36,13 +41,8 @@ class Counts(Scores):
     threshold : float
         Probability of class 1 above which it is predicted, from 0 to 1, also where predictions
         are logits. More than two classes have none: leave it at 0.5.
-    from_logits : bool
-        Whether predictions are logits rather than probabilities.
-    name : str, optional
-        What the metric is logged as; the same for every instance unless given, so that
-        ``EarlyStopping`` finds it in every run.
-    dtype : str
-        Precision of the result.
+    from_logits, name, dtype
+        As in `Scores`.
 
     Raises
     ------
@@ -51,17 +51,9 @@ class Counts(Scores):
     """
 
     _direction = "up"
-    _default_name: str
 
-    def __init__(
-        self,
-        *,
-        threshold: float = 0.5,
-        from_logits: bool = False,
-        name: str | None = None,
-        dtype: Any = "float32",
-    ) -> None:
-        super().__init__(from_logits=from_logits, name=name or self._default_name, dtype=dtype)
+    def __init__(self, *, threshold: float = 0.5, **options: Any) -> None:
+        super().__init__(**options)
         if not 0 <= threshold <= 1:
             raise ArgumentError(
                 f"`threshold` must be a probability from 0 to 1, such as 0.5; got {threshold}. "
@@ -93,11 +85,9 @@ class Counts(Scores):
         self.lost.assign((total - self.counts) - batch)
         self.counts.assign(total)
 
-    def result(self) -> Any:
-        """Return the score of all rows since the last reset."""
-        if self.n_classes is None:
-            return ops.zeros((), dtype=self.dtype)
-        return ops.cast(self.score(self.outcomes()), self.dtype)
+    def value(self) -> Any:
+        """Compute the score of all rows."""
+        return self.score(self.outcomes())
 
     def outcomes(self) -> Outcomes:
         """Return the shares of every class's outcomes, each without cancellation."""

@@ -80,16 +80,14 @@ class Curve(OneVsRest):
             kept.assign(ops.scatter_update(kept, places, ops.cast(new, kept.dtype)))
         self.rows.assign(ops.minimum(self.rows + n_rows, self.max_rows + 1))
 
-    def result(self) -> Any:
-        """Return the area of all rows since the last reset."""
-        if self.n_classes is None:
-            return ops.zeros((), dtype=self.dtype)
+    def value(self) -> Any:
+        """Compute the area of all rows, or what is known of it."""
         rows = self.rows.value
         if _is_symbolic(rows):
             area = self._renewed(rows)
         else:
             area = self._area(_size(int(ops.convert_to_numpy(rows)), self.max_rows))
-        return ops.cast(ops.where(rows > self.max_rows, float("nan"), area), self.dtype)
+        return ops.where(rows > self.max_rows, float("nan"), area)
 
     def area(self, steps: Steps) -> Any:
         """Compute the area of the steps, a number."""

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from kilter._errors import ArgumentError
+from kilter._numbers import is_whole
 from kilter._targets import TINY
 from kilter.metrics._inputs import check_class
 from kilter.metrics.base import Scores
@@ -24,13 +25,8 @@ class OneVsRest(Scores):
     positive : int, optional
         Position of the class. If not given, class 1 of two; of more classes the result is the
         unweighted mean over those that have rows.
-    from_logits : bool
-        Whether predictions are logits rather than probabilities.
-    name : str, optional
-        What the metric is logged as; the same for every instance unless given, so that
-        ``EarlyStopping`` finds it in every run.
-    dtype : str
-        Precision of the result.
+    from_logits, name, dtype
+        As in `Scores`.
 
     Raises
     ------
@@ -38,17 +34,8 @@ class OneVsRest(Scores):
         If ``positive`` is no class.
     """
 
-    _default_name: str
-
-    def __init__(
-        self,
-        *,
-        positive: int | None = None,
-        from_logits: bool = False,
-        name: str | None = None,
-        dtype: Any = "float32",
-    ) -> None:
-        super().__init__(from_logits=from_logits, name=name or self._default_name, dtype=dtype)
+    def __init__(self, *, positive: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
         self.positive = int(positive) if isinstance(positive, np.integer) else positive
         self.classes: list[int] = []
 
@@ -65,8 +52,7 @@ class OneVsRest(Scores):
 
 def check_count(value: Any, name: str, usual: int) -> int:
     """Return a whole number from 1 to as many as single precision tells apart."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not 1 <= value <= MOST:
+    if not is_whole(value) or not 1 <= value <= MOST:
         raise ArgumentError(
             f"`{name}` must be a whole number from 1 to {MOST}; got {value!r}. {usual} is usual."
         )

@@ -22,16 +22,11 @@ class RowMean(Scores):
     Parameters
     ----------
     from_logits, name, dtype
-        As in `OneVsRest`.
+        As in `Scores`.
     """
 
     _direction = "down"
-    _default_name: str
-
-    def __init__(
-        self, *, from_logits: bool = False, name: str | None = None, dtype: Any = "float32"
-    ) -> None:
-        super().__init__(from_logits=from_logits, name=name or self._default_name, dtype=dtype)
+    _empty = float("nan")
 
     def create(self, n_classes: int) -> None:
         """Make the sums."""
@@ -48,11 +43,9 @@ class RowMean(Scores):
         """Compute what each row costs, of shape (rows,)."""
         raise NotImplementedError
 
-    def result(self) -> Any:
-        """Return the mean of all rows since the last reset."""
-        if self.n_classes is None:
-            return ops.full((), float("nan"), dtype=self.dtype)
-        return ops.cast(ratio(self.total.value, self.weight.value), self.dtype)
+    def value(self) -> Any:
+        """Compute the mean of all rows."""
+        return ratio(self.total.value, self.weight.value)
 
 
 @register
@@ -140,6 +133,7 @@ class CalibrationRatio(OneVsRest):
     """
 
     _default_name = "calibration_ratio"
+    _empty = float("nan")
 
     def create(self, n_classes: int) -> None:
         """Make the sums."""
@@ -157,11 +151,9 @@ class CalibrationRatio(OneVsRest):
         self.predicted.assign(self.predicted + ops.sum(predicted))
         self.observed.assign(self.observed + ops.sum(observed))
 
-    def result(self) -> Any:
-        """Return the ratio over all rows since the last reset."""
-        if self.n_classes is None:
-            return ops.full((), float("nan"), dtype=self.dtype)
-        return ops.cast(ratio(self.predicted.value, self.observed.value), self.dtype)
+    def value(self) -> Any:
+        """Compute the ratio over all rows."""
+        return ratio(self.predicted.value, self.observed.value)
 
 
 @register
@@ -207,6 +199,7 @@ class CalibrationError(OneVsRest):
 
     _direction = "down"
     _default_name = "calibration_error"
+    _empty = float("nan")
 
     def __init__(self, bins: int = 10, **options: Any) -> None:
         super().__init__(**options)
@@ -229,10 +222,8 @@ class CalibrationError(OneVsRest):
         self.weight.assign(self.weight + bin_sums(weights, places, BINS))
         self.excess.assign(self.excess + bin_sums(excess, places, BINS))
 
-    def result(self) -> Any:
-        """Return the mean gap of all rows since the last reset."""
-        if self.n_classes is None:
-            return ops.full((), float("nan"), dtype=self.dtype)
+    def value(self) -> Any:
+        """Compute the mean gap of all rows."""
         weight = ops.flip(self.weight.value, axis=-1)  # from low to high
         excess = ops.flip(self.excess.value, axis=-1)
         before = ops.cumsum(weight, axis=-1) - weight
@@ -240,7 +231,7 @@ class CalibrationError(OneVsRest):
         share = ops.divide_no_nan(before * self.bins, total)
         places = ops.clip(ops.cast(share, "int32"), 0, self.bins - 1)
         gaps = bin_sums(ops.transpose(excess), ops.transpose(places), self.bins)
-        return ops.cast(ops.mean(ratio(ops.sum(ops.abs(gaps), axis=-1), total[:, 0])), self.dtype)
+        return ops.mean(ratio(ops.sum(ops.abs(gaps), axis=-1), total[:, 0]))
 
     def get_config(self) -> dict[str, Any]:
         """Return everything that makes the metric again."""

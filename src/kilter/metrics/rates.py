@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._export import register
+from kilter._numbers import above_zero, is_whole
 from kilter.metrics._inputs import check_class
 from kilter.metrics.counts import Counts, Outcomes
 
@@ -36,7 +36,7 @@ class Averaged(Counts):
 
     def __init__(self, *, average: str | int = "auto", **options: Any) -> None:
         super().__init__(**options)
-        whole = isinstance(average, int | np.integer) and not isinstance(average, bool)
+        whole = is_whole(average)
         if average not in AVERAGES and not whole:
             raise ArgumentError(
                 "`average` must be auto, macro, micro, weighted or the position of a class; got "
@@ -171,10 +171,8 @@ class FBeta(Averaged):
     """
 
     def __init__(self, beta: float = 1.0, *, name: str | None = None, **options: Any) -> None:
-        if not 0 < beta < float("inf"):
-            raise ArgumentError(f"`beta` must be above 0; got {beta}. F1 has a beta of 1.")
         super().__init__(name=name or ("f1" if beta == 1 else "f_beta"), **options)
-        self.beta = float(beta)
+        self.beta = above_zero("beta", beta, "F1 has a beta of 1.")
 
     def ratio(self, outcomes: Outcomes) -> tuple[Any, Any]:
         """Return hits, and hits with misses and false alarms, each as ``beta`` weighs them."""

@@ -111,6 +111,6 @@ def _columns(outcomes: Outcomes) -> dict[str, Any]:
     tp, fn, fp, _ = outcomes
     return {
         "precision": ops.divide_no_nan(tp, tp + fp),
-        "recall": ops.divide_no_nan(tp, tp + fn),
+        "recall": outcomes.recall,
         "f1": ops.divide_no_nan(2 * tp, 2 * tp + fn + fp),
     }
