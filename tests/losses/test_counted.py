@@ -7,17 +7,11 @@ import pytest
 
 from kilter._errors import ArgumentError
 from kilter.losses import LDAM
-from kilter.losses.counted import log_prior, not_negative
+from kilter.losses.counted import log_prior
 
 
 def test_the_log_prior_by_hand() -> None:
     np.testing.assert_allclose(log_prior([900, 90, 10]), np.log([0.9, 0.09, 0.01]))
-
-
-@pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf")])
-def test_numbers_below_zero_are_refused(value: float) -> None:
-    with pytest.raises(ArgumentError, match="`tau` must be a finite number of at least 0"):
-        not_negative("tau", value)
 
 
 def test_counts_are_checked_before_the_weights() -> None:

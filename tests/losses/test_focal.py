@@ -94,7 +94,7 @@ def test_the_weights_of_the_paper_sum_to_the_classes() -> None:
 @pytest.mark.parametrize("gamma", [-0.1, float("nan")])
 def test_gamma_is_checked(gamma: float) -> None:
     for make in (Focal, lambda gamma: ClassBalancedFocal(COUNTS, gamma=gamma)):
-        with pytest.raises(ArgumentError, match="`gamma` must be at least 0"):
+        with pytest.raises(ArgumentError, match="`gamma` must be a finite number of at least 0"):
             make(gamma)
 
 

@@ -260,7 +260,7 @@ def test_a_saved_model_keeps_its_loss(tmp_path: Path, batch: tuple) -> None:
 
 @pytest.mark.parametrize("gamma", [-0.1, float("nan")])
 def test_gamma_is_checked(gamma: float) -> None:
-    with pytest.raises(ArgumentError, match="`gamma` must be at least 0"):
+    with pytest.raises(ArgumentError, match="`gamma` must be a finite number of at least 0"):
         on_logits(gamma=gamma)
 
 

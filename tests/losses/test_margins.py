@@ -62,7 +62,7 @@ def test_a_soft_row_has_every_margin_by_its_share(batch: tuple) -> None:
     ("arguments", "message"),
     [
         ({"max_margin": -0.5}, "`max_margin` must be a finite number of at least 0"),
-        ({"scale": -1.0}, "`scale` must be a finite number of at least 0"),
+        ({"scale": -1.0}, "`scale` must be above 0; got -1.0"),
         ({"scale": 0.0}, "`scale` must be above 0"),
     ],
 )

@@ -233,8 +233,8 @@ def test_a_trained_and_saved_model_keeps_its_loss(tmp_path: Path, batch: tuple) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"gamma_neg": -1}, "`gamma_neg` must be at least 0"),
-        ({"gamma_pos": float("nan")}, "`gamma_pos` must be at least 0"),
+        ({"gamma_neg": -1}, "`gamma_neg` must be a finite number of at least 0"),
+        ({"gamma_pos": float("nan")}, "`gamma_pos` must be a finite number of at least 0"),
         ({"clip": 1}, r"`clip` must be in \[0, 1\)"),
         ({"clip": -0.1}, r"`clip` must be in \[0, 1\)"),
     ],

@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops, tree
 
 from kilter._errors import ArgumentError
+from kilter._numbers import above_zero
 from kilter.sampling.batches import to_positions
 
 
@@ -51,9 +52,14 @@ class Augmentation:
 class Mixing(Augmentation):
     """Base of the mixtures of two rows; a child says what it draws."""
 
-    def __init__(self, n_classes: int | None, seed: int) -> None:
+    def __init__(self, alpha: float, n_classes: int | None, seed: int) -> None:
         super().__init__(seed)
+        self.alpha = above_zero("alpha", alpha, "The papers use .1 to 1.")
         self.n_classes = n_classes
+
+    def get_config(self) -> dict[str, Any]:
+        """Return everything that makes the augmentation again."""
+        return {**super().get_config(), "alpha": self.alpha, "n_classes": self.n_classes}
 
     def __call__(self, x: Any, y: Any) -> tuple[Any, Any]:
         """Mix a batch.

@@ -53,10 +53,7 @@ class CutMix(Mixing):
     """
 
     def __init__(self, alpha: float = 1.0, n_classes: int | None = None, seed: int = 0) -> None:
-        super().__init__(n_classes, seed)
-        if not alpha > 0:
-            raise ArgumentError(f"`alpha` must be above 0; got {alpha}. The paper uses 1.")
-        self.alpha = alpha
+        super().__init__(alpha, n_classes, seed)
 
     def draw(
         self, shapes: list[tuple[int, ...]], labels: np.ndarray, sources: np.ndarray | None
@@ -75,10 +72,6 @@ class CutMix(Mixing):
 
     def _partners(self, labels: np.ndarray, sources: np.ndarray | None) -> np.ndarray:
         return self._generator.permutation(len(labels))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return everything that makes the augmentation again."""
-        return {**super().get_config(), "alpha": self.alpha, "n_classes": self.n_classes}
 
 
 @register

@@ -52,10 +52,7 @@ class Mixup(Mixing):
     """
 
     def __init__(self, alpha: float = 0.2, n_classes: int | None = None, seed: int = 0) -> None:
-        super().__init__(n_classes, seed)
-        if not alpha > 0:
-            raise ArgumentError(f"`alpha` must be above 0; got {alpha}. The paper uses .1 to .4.")
-        self.alpha = alpha
+        super().__init__(alpha, n_classes, seed)
 
     def draw(
         self, shapes: list[tuple[int, ...]], labels: np.ndarray, sources: np.ndarray | None
@@ -63,10 +60,6 @@ class Mixup(Mixing):
         """Draw a partner and a share for each row."""
         lam = self._generator.beta(self.alpha, self.alpha, size=len(labels))
         return Draws(self._generator.permutation(len(labels)), lam, lam)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return everything that makes the augmentation again."""
-        return {**super().get_config(), "alpha": self.alpha, "n_classes": self.n_classes}
 
 
 @register

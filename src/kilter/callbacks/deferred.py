@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kilter._errors import ArgumentError
+from kilter._numbers import is_whole
 from kilter.losses.base import RowLoss
 from kilter.weights import as_class_weights
 
@@ -151,7 +152,7 @@ class DeferredResampling(keras.callbacks.Callback):
 
 def check_start(start: float) -> float:
     """Return when to start; raise unless it is a share in (0, 1) or a number of epochs."""
-    whole = isinstance(start, int | np.integer) and not isinstance(start, bool)
+    whole = is_whole(start)
     if isinstance(start, bool) or not (start >= 0 if whole else 0 < start < 1):
         raise ArgumentError(
             "`start` must be a share of the epochs between 0 and 1, as 0.8, or a number of "

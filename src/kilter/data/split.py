@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kilter._errors import ArgumentError, ArgumentTypeError, DataError, TooFewRowsError
+from kilter._numbers import is_whole
 from kilter._types import Dataset, Split, Test, Train, Validation
 from kilter.data.deal import class_counts, deal
 from kilter.data.units import units
@@ -81,7 +82,7 @@ def split(dataset: Dataset, folds: int = 5, seed: int = 0) -> tuple[Split, ...]:
 
 def _check_arguments(folds: int, seed: int) -> None:
     for name, value in (("folds", folds), ("seed", seed)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        if not is_whole(value):
             raise ArgumentTypeError(f"`{name}` must be a whole number; got `{value!r}`.")
     if folds == 1:
         raise ArgumentError("`folds` must be 2 or more: one fold leaves nothing to test on.")

@@ -110,10 +110,15 @@ class RowLoss(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss of every row."""
+        truth, logits, known = self.read(y_true, y_pred)
+        return or_nan(self.rows(truth, logits), known)
+
+    def read(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
+        """Return positions or shares, logits, and of which rows the truth is a class."""
         logits = to_logits(y_pred, self.from_logits)
         self.check_classes("class_weights", self.class_weights, logits)
         truth, known = known_rows(to_truth(y_true, y_pred), logits.shape[-1])
-        return or_nan(self.rows(truth, logits), known)
+        return truth, logits, known
 
     def rows(self, truth: Any, logits: Any) -> Any:
         """Return the loss of every row from positions or shares, and logits."""

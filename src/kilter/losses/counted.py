@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from kilter._errors import ArgumentError
 from kilter.losses.base import RowLoss
 from kilter.weights import as_counts
 
@@ -39,10 +38,3 @@ def log_prior(counts: Any) -> np.ndarray:
     counts = as_counts(counts)
     prior: np.ndarray = np.log(counts / counts.sum())
     return prior
-
-
-def not_negative(name: str, value: float) -> float:
-    """Return a number as a float; raise unless it is finite and at least 0."""
-    if not 0 <= value < np.inf:
-        raise ArgumentError(f"`{name}` must be a finite number of at least 0; got {value}.")
-    return float(value)

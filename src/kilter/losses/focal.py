@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kilter._export import register
+from kilter._numbers import not_negative
 from kilter.losses.base import RowLoss
 from kilter.losses.counted import CountedLoss
-from kilter.losses.general import check_gamma, cross_entropy
+from kilter.losses.general import cross_entropy
 from kilter.weights import as_counts, scheme_weights
 
 
@@ -130,7 +131,7 @@ class Focal(RowLoss):
 
     def __init__(self, gamma: float = 2.0, *, name: str = "focal", **options: Any) -> None:
         super().__init__(name=name, **options)
-        self.gamma = check_gamma(gamma)
+        self.gamma = not_negative("gamma", gamma, "The paper uses 2.")
 
     def rows(self, truth: Any, logits: Any) -> Any:
         """Return the loss of every row."""
@@ -198,7 +199,7 @@ class ClassBalancedFocal(CountedLoss):
             class_weights = scheme_weights(as_counts(counts), "effective", beta)
         super().__init__(counts, class_weights=class_weights, name=name, **options)
         self.beta = float(beta)
-        self.gamma = check_gamma(gamma)
+        self.gamma = not_negative("gamma", gamma, "The paper uses 2.")
 
     def rows(self, truth: Any, logits: Any) -> Any:
         """Return the loss of every row."""

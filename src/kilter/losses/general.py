@@ -9,6 +9,7 @@ from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._export import register
+from kilter._numbers import not_negative
 from kilter._ops import constant, lookup, one_hot, where
 from kilter._targets import at_least_single, is_positions, to_shares
 from kilter.losses.base import RowLoss, as_labels, of_row
@@ -182,7 +183,7 @@ class CrossEntropy(RowLoss):
         )
         self.margins = _as_table("margins", margins)
         self.scale = _as_table("scale", scale)
-        self.gamma = check_gamma(gamma)
+        self.gamma = not_negative("gamma", gamma, "The paper uses 2.")
         if scale is not None and not from_logits:
             raise ArgumentError(
                 "`scale` needs `from_logits=True`: probabilities say logits up to a constant "
@@ -220,10 +221,3 @@ def _as_table(name: str, value: Any) -> np.ndarray | None:
             "Repeat a number that is the same for all classes."
         )
     return table
-
-
-def check_gamma(gamma: float) -> float:
-    """Return the focusing as a float; raise unless it is at least 0."""
-    if not gamma >= 0:
-        raise ArgumentError(f"`gamma` must be at least 0; got {gamma}. The paper uses 2.")
-    return float(gamma)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from kilter._errors import ArgumentError
 from kilter._export import register
+from kilter._numbers import above_zero, not_negative
 from kilter._targets import at_least_single, to_shares
 from kilter.losses.base import as_labels
-from kilter.losses.counted import CountedLoss, not_negative
+from kilter.losses.counted import CountedLoss
 from kilter.losses.general import cross_entropy
 from kilter.weights import as_counts
 
@@ -139,9 +139,7 @@ class LDAM(CountedLoss):
     ) -> None:
         super().__init__(counts, name=name, **options)
         self.max_margin = not_negative("max_margin", max_margin)
-        self.scale = not_negative("scale", scale)
-        if not self.scale:
-            raise ArgumentError("`scale` must be above 0; got 0. The paper takes 30.")
+        self.scale = above_zero("scale", scale, "The paper takes 30.")
         self.margins = ldam_margins(self.counts, self.max_margin)
 
     def rows(self, truth: Any, logits: Any) -> Any:

@@ -10,6 +10,7 @@ from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._export import register
+from kilter._numbers import not_negative
 from kilter._ops import where
 from kilter._targets import (
     TINY,
@@ -167,8 +168,8 @@ class Asymmetric(RowLoss):
         super().__init__(name=name, **options)
         if self.class_weights is not None:
             self.class_weights = _by_label(self.class_weights)
-        self.gamma_neg = _check_gamma("gamma_neg", gamma_neg)
-        self.gamma_pos = _check_gamma("gamma_pos", gamma_pos)
+        self.gamma_neg = not_negative("gamma_neg", gamma_neg, "The paper uses 4.")
+        self.gamma_pos = not_negative("gamma_pos", gamma_pos, "The paper uses 1.")
         if not 0 <= clip < 1:
             raise ArgumentError(f"`clip` must be in [0, 1); got {clip}. The paper uses .05.")
         self.clip = float(clip)
@@ -235,9 +236,3 @@ def _to_labels(y_true: Any, y_pred: Any) -> Any:
             f"got the shape {tuple(y_true.shape)}. For one class a row take `CrossEntropy`."
         )
     return truth
-
-
-def _check_gamma(name: str, gamma: float) -> float:
-    if not 0 <= gamma < float("inf"):
-        raise ArgumentError(f"`{name}` must be at least 0; got {gamma}. The paper uses 4 and 1.")
-    return float(gamma)

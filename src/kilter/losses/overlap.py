@@ -8,6 +8,7 @@ from keras import ops
 
 from kilter._errors import ArgumentError, did_you_mean
 from kilter._export import register
+from kilter._numbers import above_zero
 from kilter._ops import where
 from kilter.losses.batch import BatchLoss, as_class_shares, as_rows, class_mean
 
@@ -209,7 +210,8 @@ class Tversky(BatchLoss):
         **options: Any,
     ) -> None:
         super().__init__(name=name, **options)
-        self.alpha, self.beta = _check_price("alpha", alpha), _check_price("beta", beta)
+        self.alpha = above_zero("alpha", alpha, "The paper uses .3.")
+        self.beta = above_zero("beta", beta, "The paper uses .7.")
         self.average = _check_average(average)
 
     def batch(self, truth: Any, probabilities: Any, weights: Any) -> Any:
@@ -317,12 +319,6 @@ class Dice(SoftF1):
         **options: Any,
     ) -> None:
         super().__init__(average, name=name, **options)
-
-
-def _check_price(name: str, price: float) -> float:
-    if not 0 < price < float("inf"):
-        raise ArgumentError(f"`{name}` must be above 0; got {price}. The paper uses .3 and .7.")
-    return float(price)
 
 
 def _check_average(average: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kilter._export import register
+from kilter._numbers import not_negative
 from kilter._ops import constant
-from kilter.losses.counted import CountedLoss, log_prior, not_negative
+from kilter.losses.counted import CountedLoss, log_prior
 from kilter.losses.general import cross_entropy
 
 
@@ -137,7 +138,7 @@ class LogitAdjusted(CountedLoss):
 
 
 @register
-class BalancedSoftmax(CountedLoss):
+class BalancedSoftmax(LogitAdjusted):
     """Cross-entropy of a softmax whose terms are multiplied by the class counts in training.
 
     It is `LogitAdjusted` with tau 1 by its other name. Use it where every class counts the
@@ -177,8 +178,9 @@ class BalancedSoftmax(CountedLoss):
 
     def __init__(self, counts: Any, *, name: str = "balanced_softmax", **options: Any) -> None:
         super().__init__(counts, name=name, **options)
-        self.margins = log_prior(self.counts)
 
-    def rows(self, truth: Any, logits: Any) -> Any:
-        """Return the loss of every row."""
-        return cross_entropy(truth, logits, weights=self.weights, margins=constant(self.margins))
+    def get_config(self) -> dict[str, Any]:
+        """Return everything that makes the loss again."""
+        config = super().get_config()
+        del config["tau"]
+        return config

@@ -6,8 +6,8 @@ from typing import Any
 
 from keras import ops
 
-from kilter._errors import ArgumentError
 from kilter._export import register
+from kilter._numbers import above_zero
 from kilter._ops import where
 from kilter._targets import TINY
 from kilter.losses.batch import BatchLoss, as_class_shares, as_rows, class_mean
@@ -178,7 +178,7 @@ class AUCMargin(BatchLoss):
         **options: Any,
     ) -> None:
         super().__init__(name=name, **options)
-        self.margin = _check_positive("margin", margin, "The paper uses 1.")
+        self.margin = above_zero("margin", margin, "The paper uses 1.")
 
     def batch(self, truth: Any, probabilities: Any, weights: Any) -> Any:
         """Return the loss of the batch."""
@@ -250,7 +250,7 @@ class SmoothAP(BatchLoss):
         **options: Any,
     ) -> None:
         super().__init__(name=name, **options)
-        self.temperature = _check_positive("temperature", temperature, "The paper uses .01.")
+        self.temperature = above_zero("temperature", temperature, "The paper uses .01.")
 
     def batch(self, truth: Any, probabilities: Any, weights: Any) -> Any:
         """Return the loss of the batch."""
@@ -273,9 +273,3 @@ def _moments(values: Any, weights: Any) -> tuple[Any, Any, Any]:
     share = weights / ops.maximum(total, TINY)
     mean = ops.sum(share * values, axis=0)
     return total, mean, ops.sum(share * ops.square(values - mean), axis=0)
-
-
-def _check_positive(name: str, number: float, paper: str) -> float:
-    if not 0 < number < float("inf"):
-        raise ArgumentError(f"`{name}` must be above 0; got {number}. {paper}")
-    return float(number)

@@ -8,9 +8,10 @@ import numpy as np
 
 from kilter._errors import ArgumentError
 from kilter._export import register
+from kilter._numbers import not_negative
 from kilter._ops import constant
-from kilter._targets import has_one_column, known_rows, or_nan, to_logits, to_truth
-from kilter.losses.counted import CountedLoss, log_prior, not_negative
+from kilter._targets import has_one_column, or_nan
+from kilter.losses.counted import CountedLoss, log_prior
 from kilter.losses.general import cross_entropy
 from kilter.weights import as_counts
 
@@ -141,17 +142,10 @@ class VS(CountedLoss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss of every row; one column is scaled by the true class."""
-        logits = to_logits(y_pred, from_logits=True)
-        self.check_classes("class_weights", self.class_weights, logits)
-        truth, known = known_rows(to_truth(y_true, y_pred), logits.shape[-1])
-        scale = self.scale
-        if has_one_column(y_pred):
-            scale = np.tile(scale[:, None], 2)
-        margins = constant(self.margins)
-        losses = cross_entropy(
-            truth, logits, weights=self.weights, margins=margins, scale=constant(scale)
-        )
-        return or_nan(losses, known)
+        truth, logits, known = self.read(y_true, y_pred)
+        scale = np.tile(self.scale[:, None], 2) if has_one_column(y_pred) else self.scale
+        tables = {"margins": constant(self.margins), "scale": constant(scale)}
+        return or_nan(cross_entropy(truth, logits, weights=self.weights, **tables), known)
 
     def get_config(self) -> dict[str, Any]:
         """Return everything that makes the loss again."""

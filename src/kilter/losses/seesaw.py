@@ -8,9 +8,10 @@ import numpy as np
 from keras import ops
 
 from kilter._export import register
+from kilter._numbers import not_negative
 from kilter._targets import at_least_single, to_shares
 from kilter.losses.base import as_labels, of_row
-from kilter.losses.counted import CountedLoss, not_negative
+from kilter.losses.counted import CountedLoss
 from kilter.losses.general import cross_entropy
 from kilter.weights import as_counts
 
