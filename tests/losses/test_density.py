@@ -25,10 +25,6 @@ def batch() -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 3, ROWS), (2 * rng.normal(size=(ROWS, 3))).astype(np.float32)
 
 
-def numbers(tensor: object) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(tensor))
-
-
 def harmony(sizes: np.ndarray, bins: int) -> np.ndarray:
     """Return Li et al. 2019's N / (rows in the bin * bins that are not empty)."""
     edges = np.linspace(0, 1, bins + 1)
@@ -48,14 +44,14 @@ def test_two_classes_are_the_papers(batch: tuple, bins: int) -> None:
     assert weights.mean() == pytest.approx(1)
     expected = weights * -np.log(np.where(y == 1, p, 1 - p))
     loss = GHMC(bins, from_logits=True, reduction=None)
-    np.testing.assert_allclose(numbers(loss(y, z)), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(ops.convert_to_numpy(loss(y, z)), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_many_classes_go_by_the_true_classs_probability(batch: tuple) -> None:
     y, z = batch
     p = softmax(z.astype(np.float64), axis=1)[np.arange(ROWS), y]
     expected = harmony(1 - p, 10) * -np.log(p)
-    np.testing.assert_allclose(numbers(ghm_c(y, z)), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(ops.convert_to_numpy(ghm_c(y, z)), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_soft_row_goes_by_its_own_gradient(batch: tuple) -> None:
@@ -63,7 +59,9 @@ def test_a_soft_row_goes_by_its_own_gradient(batch: tuple) -> None:
     shares = np.random.default_rng(1).dirichlet(np.ones(3), ROWS)
     p = softmax(z.astype(np.float64), axis=1)
     expected = harmony(np.abs(p - shares).sum(axis=1) / 2, 10) * -(shares * np.log(p)).sum(axis=1)
-    np.testing.assert_allclose(numbers(ghm_c(shares, z)), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ghm_c(shares, z)), expected, rtol=1e-4, atol=1e-6
+    )
 
 
 def test_no_gradient_flows_through_the_weights(batch: tuple) -> None:
@@ -77,7 +75,9 @@ def test_no_gradient_flows_through_the_weights(batch: tuple) -> None:
 def test_a_crowd_of_easy_rows_weighs_as_much_as_a_few_hard_ones() -> None:
     p = np.r_[np.full(36, 0.97), np.full(4, 0.55)]
     z = np.log(p / (1 - p))[:, None].astype(np.float32)
-    found = numbers(GHMC(from_logits=True, reduction=None)(np.ones(ROWS), z)) / -np.log(p)
+    found = ops.convert_to_numpy(
+        GHMC(from_logits=True, reduction=None)(np.ones(ROWS), z)
+    ) / -np.log(p)
     assert found[:36].sum() == pytest.approx(found[36:].sum(), rel=1e-4)
 
 

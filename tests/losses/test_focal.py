@@ -13,14 +13,8 @@ from kilter.losses.focal import ClassBalancedFocal, Focal, class_balanced_focal,
 
 pytestmark = pytest.mark.backend
 
-ROWS = 12
+ROWS = 12  # as in `batch`
 COUNTS = np.array([5000, 300, 20])
-
-
-@pytest.fixture
-def batch() -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    return rng.integers(0, 3, ROWS), (2 * rng.normal(size=(ROWS, 3))).astype(np.float32)
 
 
 def value(loss: keras.losses.Loss, y: np.ndarray, z: np.ndarray) -> np.ndarray:

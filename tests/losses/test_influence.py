@@ -27,10 +27,6 @@ def batch() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return y, z, h
 
 
-def numbers(tensor: object) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(tensor))
-
-
 def factor(error: np.ndarray, h: np.ndarray, alpha: float, epsilon: float) -> np.ndarray:
     """Return Park et al. 2021's factor, with the constants of the authors' code."""
     return alpha / (np.abs(error).sum(axis=1) * np.abs(h).sum(axis=1) + epsilon)
@@ -44,7 +40,7 @@ def test_values_are_the_papers(batch: tuple, alpha: float, epsilon: float) -> No
     expected = plain * factor(p - np.eye(3)[y], h, alpha, epsilon)
     for labels in (y, np.eye(3)[y]):
         found = influence_balanced(labels, z, h, alpha=alpha, epsilon=epsilon, weights=WEIGHTS)
-        np.testing.assert_allclose(numbers(found), expected, rtol=1e-4)
+        np.testing.assert_allclose(ops.convert_to_numpy(found), expected, rtol=1e-4)
 
 
 def test_every_row_pulls_the_kernel_alike(batch: tuple) -> None:

@@ -25,10 +25,6 @@ def batch() -> tuple[np.ndarray, np.ndarray]:
     return rng.integers(0, 3, ROWS), cosines
 
 
-def numbers(tensor: object) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(tensor))
-
-
 def test_margins_by_hand() -> None:
     # 16^(-1/4) = 1/2 and 81^(-1/4) = 1/3 of the rarest class's
     np.testing.assert_allclose(ldam_margins(COUNTS), [0.5 / 3, 0.25, 0.5])
@@ -43,10 +39,10 @@ def test_values_are_the_papers(batch: tuple, max_margin: float, scale: float) ->
     margin = max_margin * (COUNTS / COUNTS.min()) ** -0.25
     lowered = z.astype(np.float64) - np.eye(3)[y] * margin
     expected = logsumexp(scale * lowered, axis=1) - scale * lowered[np.arange(ROWS), y]
-    found = numbers(ldam(y, z, counts=COUNTS, max_margin=max_margin, scale=scale))
+    found = ops.convert_to_numpy(ldam(y, z, counts=COUNTS, max_margin=max_margin, scale=scale))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     loss = LDAM(COUNTS, max_margin, scale, from_logits=True, reduction=None)
-    np.testing.assert_allclose(numbers(loss(y, z)), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ops.convert_to_numpy(loss(y, z)), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_soft_row_has_every_margin_by_its_share(batch: tuple) -> None:
@@ -54,7 +50,7 @@ def test_a_soft_row_has_every_margin_by_its_share(batch: tuple) -> None:
     shares = np.random.default_rng(1).dirichlet(np.ones(3), ROWS)
     lowered = 3 * (z - shares * ldam_margins(COUNTS))
     expected = logsumexp(lowered, axis=1) - (shares * lowered).sum(axis=1)
-    found = numbers(ldam(shares, z, counts=COUNTS, scale=3.0))
+    found = ops.convert_to_numpy(ldam(shares, z, counts=COUNTS, scale=3.0))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -13,19 +13,9 @@ from kilter.losses.prior import BalancedSoftmax, LogitAdjusted, balanced_softmax
 
 pytestmark = pytest.mark.backend
 
-ROWS = 12
+ROWS = 12  # as in `batch`
 COUNTS = np.array([900, 90, 10])
 PRIOR = COUNTS / COUNTS.sum()
-
-
-@pytest.fixture
-def batch() -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    return rng.integers(0, 3, ROWS), (3 * rng.normal(size=(ROWS, 3))).astype(np.float32)
-
-
-def numbers(tensor: object) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(tensor))
 
 
 @pytest.mark.parametrize("tau", [0.0, 1.0, 1.5])
@@ -35,10 +25,10 @@ def test_logit_adjustment_is_the_papers(batch: tuple, tau: float) -> None:
     ratio = (PRIOR[None, :] / PRIOR[y][:, None]) ** tau
     own = z.astype(np.float64)[np.arange(ROWS), y][:, None]
     expected = np.log((ratio * np.exp(z - own)).sum(axis=1))  # the term of y itself is the 1
-    found = numbers(logit_adjusted(y, z, counts=COUNTS, tau=tau))
+    found = ops.convert_to_numpy(logit_adjusted(y, z, counts=COUNTS, tau=tau))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     loss = LogitAdjusted(COUNTS, tau, from_logits=True, reduction=None)
-    np.testing.assert_allclose(numbers(loss(y, z)), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ops.convert_to_numpy(loss(y, z)), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_balanced_softmax_is_the_papers(batch: tuple) -> None:
@@ -46,10 +36,10 @@ def test_balanced_softmax_is_the_papers(batch: tuple) -> None:
     # Ren et al. 2020
     weighted = COUNTS * np.exp(z.astype(np.float64))
     expected = -np.log(weighted[np.arange(ROWS), y] / weighted.sum(axis=1))
-    found = numbers(balanced_softmax(y, z, counts=COUNTS))
+    found = ops.convert_to_numpy(balanced_softmax(y, z, counts=COUNTS))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     for loss in (BalancedSoftmax, LogitAdjusted):
-        found = numbers(loss(COUNTS, from_logits=True, reduction=None)(y, z))
+        found = ops.convert_to_numpy(loss(COUNTS, from_logits=True, reduction=None)(y, z))
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -58,7 +48,7 @@ def test_a_single_sigmoid_is_shifted_by_the_log_odds(batch: tuple) -> None:
     shifted = z[:, 0].astype(np.float64) + np.log(100 / 900)
     expected = np.logaddexp(0, np.where(y == 1, -shifted, shifted))
     loss = LogitAdjusted([900, 100], from_logits=True, reduction=None)
-    np.testing.assert_allclose(numbers(loss(y, z)), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ops.convert_to_numpy(loss(y, z)), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_soft_row_is_the_mean_over_its_classes(batch: tuple) -> None:
@@ -66,7 +56,7 @@ def test_a_soft_row_is_the_mean_over_its_classes(batch: tuple) -> None:
     shares = np.random.default_rng(1).dirichlet(np.ones(3), ROWS)
     adjusted = z.astype(np.float64) + np.log(PRIOR)
     expected = logsumexp(adjusted, axis=1) - (shares * adjusted).sum(axis=1)
-    found = numbers(balanced_softmax(shares, z, counts=COUNTS))
+    found = ops.convert_to_numpy(balanced_softmax(shares, z, counts=COUNTS))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -76,7 +66,7 @@ def test_the_best_plain_softmax_is_that_of_equal_classes() -> None:
     best = np.tile(np.log(posterior / PRIOR), (ROWS, 1)).astype(np.float32)
     shares = np.tile(posterior, (ROWS, 1))
     entropy = -(posterior * np.log(posterior)).sum()
-    found = numbers(logit_adjusted(shares, best, counts=COUNTS))
+    found = ops.convert_to_numpy(logit_adjusted(shares, best, counts=COUNTS))
     np.testing.assert_allclose(found, entropy, rtol=1e-5)
     assert softmax64(best[0]).argmax() == 2  # the rarest class is the most over its prior
 

@@ -15,18 +15,8 @@ from kilter.losses.seesaw import Seesaw, seesaw
 
 pytestmark = pytest.mark.backend
 
-ROWS = 12
+ROWS = 12  # as in `batch`
 COUNTS = np.array([900, 90, 10])
-
-
-@pytest.fixture
-def batch() -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    return rng.integers(0, 3, ROWS), (3 * rng.normal(size=(ROWS, 3))).astype(np.float32)
-
-
-def numbers(tensor: object) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(tensor))
 
 
 def seesaw_softmax(y: np.ndarray, z: np.ndarray, p: float, q: float) -> np.ndarray:
@@ -46,10 +36,10 @@ def seesaw_softmax(y: np.ndarray, z: np.ndarray, p: float, q: float) -> np.ndarr
 def test_values_are_the_papers(batch: tuple, p: float, q: float) -> None:
     y, z = batch
     expected = -np.log(seesaw_softmax(y, z, p, q)[np.arange(ROWS), y])
-    found = numbers(seesaw(y, z, counts=COUNTS, mitigation=p, compensation=q))
+    found = ops.convert_to_numpy(seesaw(y, z, counts=COUNTS, mitigation=p, compensation=q))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     loss = Seesaw(COUNTS, p, q, from_logits=True, reduction=None)
-    np.testing.assert_allclose(numbers(loss(y, z)), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ops.convert_to_numpy(loss(y, z)), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_no_gradient_flows_through_the_factors(batch: tuple) -> None:
@@ -62,7 +52,7 @@ def test_no_gradient_flows_through_the_factors(batch: tuple) -> None:
 def test_mitigation_by_hand() -> None:
     # Even logits: log(1 + (1/10)^p + (1/90)^p) for the frequent class, log 3 for the rarest
     z = np.zeros((ROWS, 3), np.float32)
-    found = numbers(seesaw(np.resize([0, 2], ROWS), z, counts=COUNTS, mitigation=1.0))
+    found = ops.convert_to_numpy(seesaw(np.resize([0, 2], ROWS), z, counts=COUNTS, mitigation=1.0))
     np.testing.assert_allclose(found[0], np.log(1 + 1 / 10 + 1 / 90), rtol=1e-5)
     np.testing.assert_allclose(found[1], np.log(3), rtol=1e-5)
 
@@ -70,7 +60,7 @@ def test_mitigation_by_hand() -> None:
 def test_compensation_has_a_bound() -> None:
     # p_y counts as .01 at least: C is 100^2 at most
     z = np.tile(np.array([50, -50, -50], np.float32), (ROWS, 1))
-    found = numbers(seesaw(np.full(ROWS, 2), z, counts=COUNTS))
+    found = ops.convert_to_numpy(seesaw(np.full(ROWS, 2), z, counts=COUNTS))
     np.testing.assert_allclose(found, 100 + np.log(100**2), rtol=1e-5)
 
 

@@ -15,20 +15,10 @@ from kilter.losses.smoothing import LabelAwareSmoothing, label_aware_smoothing, 
 
 pytestmark = pytest.mark.backend
 
-ROWS = 12
+ROWS = 12  # as in `batch`
 COUNTS = np.array([100, 55, 10])
 SMOOTHING = np.array([0.3, 0.1 + 0.2 * np.sqrt(0.5), 0.1])  # sin of 90, 45 and 0 degrees
 WEIGHTS = np.array([0.5, 1.0, 4.0])
-
-
-@pytest.fixture
-def batch() -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    return rng.integers(0, 3, ROWS), (2 * rng.normal(size=(ROWS, 3))).astype(np.float32)
-
-
-def numbers(tensor: object) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(tensor))
 
 
 def test_values_are_the_papers(batch: tuple) -> None:
@@ -37,17 +27,17 @@ def test_values_are_the_papers(batch: tuple) -> None:
     log_p, share = log_softmax(z.astype(np.float64), axis=1), SMOOTHING[y]
     expected = -(1 - share) * log_p[np.arange(ROWS), y] - share * log_p.mean(axis=1)
     found = label_aware_smoothing(y, z, counts=COUNTS, head=0.3, tail=0.1, weights=WEIGHTS)
-    np.testing.assert_allclose(numbers(found), WEIGHTS[y] * expected, rtol=1e-5)
+    np.testing.assert_allclose(ops.convert_to_numpy(found), WEIGHTS[y] * expected, rtol=1e-5)
     loss = LabelAwareSmoothing(COUNTS, 0.3, 0.1, from_logits=True, reduction=None)
-    np.testing.assert_allclose(numbers(loss(y, z)), expected, rtol=1e-5)
+    np.testing.assert_allclose(ops.convert_to_numpy(loss(y, z)), expected, rtol=1e-5)
 
 
 def test_equal_smoothing_is_keras_own(batch: tuple) -> None:
     y, z = batch
     keras_loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
-    expected = numbers(keras_loss(np.eye(3, dtype=np.float32)[y], z))
+    expected = ops.convert_to_numpy(keras_loss(np.eye(3, dtype=np.float32)[y], z))
     loss = LabelAwareSmoothing(COUNTS, head=0.1, tail=0.1, from_logits=True)
-    assert numbers(loss(y, z)) == pytest.approx(expected, rel=1e-5)
+    assert ops.convert_to_numpy(loss(y, z)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_soft_row_smooths_each_of_its_classes(batch: tuple) -> None:
@@ -55,7 +45,9 @@ def test_a_soft_row_smooths_each_of_its_classes(batch: tuple) -> None:
     shares = np.random.default_rng(1).dirichlet(np.ones(3), ROWS)
     smoothed = shares * (1 - SMOOTHING) + (shares @ SMOOTHING)[:, None] / 3
     expected = -(smoothed * log_softmax(z.astype(np.float64), axis=1)).sum(axis=1)
-    found = numbers(label_aware_smoothing(shares, z, counts=COUNTS, head=0.3, tail=0.1))
+    found = ops.convert_to_numpy(
+        label_aware_smoothing(shares, z, counts=COUNTS, head=0.3, tail=0.1)
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from kilter._errors import ArgumentError
 from kilter.metrics.binned import Binned, BinnedAveragePrecision, BinnedROCAUC
 from made_data import two_columns
+from scored import score
 
 pytestmark = pytest.mark.backend
 
@@ -28,12 +30,7 @@ every_kind = pytest.mark.parametrize(
 STEP = 25_000
 
 
-def value(metric: Binned, y: Any, p: Any, weights: Any = None) -> float:
-    """Add the rows in batches and return the result."""
-    for start in range(0, len(y), STEP):
-        rows = slice(start, start + STEP)
-        metric.update_state(y[rows], p[rows], None if weights is None else weights[rows])
-    return float(metric.result())
+value = partial(score, step=STEP)
 
 
 def calibrated(prevalence: float) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from kilter._errors import ArgumentError
 from kilter.metrics.curves import ROCAUC, AveragePrecision, Curve, PartialROCAUC
 from made_data import two_columns
+from scored import score
 
 pytestmark = pytest.mark.backend
 
@@ -45,12 +47,7 @@ def tied(rate: float = 0.1, n: int = 600, seed: int = 0) -> tuple[np.ndarray, ..
     return y, p, rng.random(n).astype(np.float32)
 
 
-def value(metric: Curve, y: Any, p: Any, weights: Any = None, step: int = 200) -> float:
-    """Add the rows in batches and return the result."""
-    for start in range(0, len(y), step):
-        rows = slice(start, start + step)
-        metric.update_state(y[rows], p[rows], None if weights is None else weights[rows])
-    return float(metric.result())
+value = partial(score, step=200)
 
 
 @every_kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ from kilter.metrics import (
     log_loss,
     reliability,
 )
-from kilter.metrics.base import Scores
 from kilter.metrics.proper import BrierScore, CalibrationError, CalibrationRatio, LogLoss
 from made_data import two_columns
+from scored import score
 
 pytestmark = pytest.mark.backend
 
@@ -32,12 +33,7 @@ STEP = 1000  # few sizes of batches, as every size compiles anew
 KINDS = [BrierScore, LogLoss, CalibrationRatio, CalibrationError]
 
 
-def value(metric: Scores, y: Any, p: Any, weights: Any = None, step: int = STEP) -> float:
-    """Add the rows in batches and return the result."""
-    for start in range(0, len(y), step):
-        rows = slice(start, start + step)
-        metric.update_state(y[rows], p[rows], None if weights is None else weights[rows])
-    return float(metric.result())
+value = partial(score, step=STEP)
 
 
 def rare(n: int = ROWS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
