@@ -549,11 +549,13 @@ class TestInspect:
         said = kilter("inspect", data, *FRAUD, "--group", "who", "--drop", "age", "--json")
         assert json.loads(said.out)["columns"] == {"number": 1, "category": 1}
 
-    def test_a_full_disk(self) -> None:
+    @pytest.mark.parametrize("unbuffered", ["", "1"])
+    @pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+    def test_a_full_disk(self, form: list[str], unbuffered: str) -> None:
+        words = ("inspect", write(table()), *FRAUD, *form)
         with Path("/dev/full").open("w") as full:
-            said = finish(start("inspect", write(table()), *FRAUD, stdout=full))
-        assert said.code == 2
-        assert said.err.startswith("kilter: cannot go on: No space left on device.\n")
+            said = finish(start(*words, stdout=full, PYTHONUNBUFFERED=unbuffered))
+        assert said == Said(2, None, "kilter: cannot go on: No space left on device.\n")
 
 
 class TestReport:

@@ -284,11 +284,13 @@ def main() -> None:
     _backend.prefer("jax", "tensorflow", "torch")
     try:
         code = app(prog_name="kilter", standalone_mode=False)
+        print(end="", flush=True)
     except KilterError as error:
         _fail(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         _fail("stopped.", STOPPED)
     except OSError as error:
+        _drop_output()
         _fail(f"cannot go on: {error.strerror or error}{_at(error)}.", 2)
     except Exception as error:
         if hasattr(error, "format_message"):
@@ -303,6 +305,14 @@ def main() -> None:
     if code == STOPPED:
         _fail("stopped.", STOPPED)
     sys.exit(code or 0)
+
+
+def _drop_output() -> None:
+    """Give up what cannot be written: Python would try again at its end, and fail with 120."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _at(error: OSError) -> str:
