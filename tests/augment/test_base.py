@@ -85,3 +85,14 @@ def test_labels_that_are_no_numbers_are_said(y: np.ndarray) -> None:
 def test_a_single_label_is_no_batch() -> None:
     with pytest.raises(ArgumentError, match="`y` must have the labels of a batch"):
         Mixup(n_classes=2)(np.zeros(3), np.array(1))
+
+
+def test_the_numbers_of_a_batch_do_not_hang_on_those_before() -> None:
+    x, y = np.arange(8.0)[:, None], np.eye(2)[np.arange(8) % 2]
+    mixup = Mixup(seed=3)
+    first = mixup.for_batch(2, 5)(x, y)
+    mixup(x, y)
+    for again in (mixup.for_batch(2, 5), Mixup.from_config(mixup.get_config()).for_batch(2, 5)):
+        np.testing.assert_array_equal(again(x, y)[0], first[0])
+    for other in (mixup.for_batch(5, 2), mixup.for_batch(2, 4), Mixup(seed=4).for_batch(2, 5)):
+        assert (other(x, y)[0] != first[0]).any()

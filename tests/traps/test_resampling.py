@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import pytest
 
 from kilter.augment import PerClass
 from kilter.data import load, split
-from kilter.sampling import BalancedBatches
+from kilter.sampling import BalancedBatches, BalancedIndices
 
 pytestmark = pytest.mark.backend
 
@@ -52,3 +54,60 @@ def test_b18_every_class_is_dealt_evenly() -> None:
         folds = split(load(table, "y"), seed=seed)
         assert [int((Y[fold.test.rows] == 1).sum()) for fold in folds] == [2] * 5
         assert all((Y[fold.validation.rows] == 1).any() for fold in folds)
+
+
+class Recorder(BalancedBatches):
+    """Batches that write down how often Keras ends an epoch, and which rows it asks for."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.ends, self.asked = 0, []
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        batch = super().__getitem__(index)
+        self.asked.append(batch[0][:, 0])
+        return batch
+
+    def on_epoch_end(self) -> None:
+        self.ends += 1
+        super().on_epoch_end()
+
+
+def test_b20_an_epoch_is_over_when_its_batches_were_seen() -> None:
+    def seen(y_true: Any, y_pred: Any) -> Any:
+        return y_pred
+
+    layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    model = keras.Sequential([keras.Input((1,)), layer])
+    model.compile(keras.optimizers.SGD(0.0), loss="mse", metrics=[seen])
+    batches, indices = Recorder(X, Y, batch_size=20), BalancedIndices(Y, batch_size=20)
+    means = model.fit(batches, epochs=3, verbose=0).history["seen"]
+    # more ends than epochs, and more batches than were trained on: neither can be counted
+    assert batches.ends > 3
+    assert len(batches.asked) > 3 * len(batches)
+    expected = np.array(indices.over(3)).reshape(3, -1).mean(axis=1)
+    np.testing.assert_allclose(means, expected, rtol=1e-5)
+
+
+def test_b21_every_batch_is_balanced_and_every_epoch_another() -> None:
+    pytest.importorskip("tensorflow", reason="imblearn.keras imports TensorFlow")
+    from imblearn.keras import BalancedBatchGenerator
+
+    def passes(batches: Any) -> list[np.ndarray]:
+        found = []
+        for _ in range(2):
+            found.append(np.stack([batches[index][0][:, 0] for index in range(len(batches))]))
+            batches.on_epoch_end()
+        return found
+
+    y = np.repeat([0, 1], [900, 100])
+    x = np.arange(1000, dtype=np.float32)[:, None]
+    theirs = passes(BalancedBatchGenerator(x, y, batch_size=32, random_state=0))
+    ours = passes(BalancedBatches(x, y, batch_size=32))
+    spread = [np.ptp((epochs[0] >= 900).mean(axis=1)) for epochs in (theirs, ours)]
+    assert spread[0] > 0.1
+    assert spread[1] == 0
+    np.testing.assert_array_equal(theirs[0], theirs[1])
+    assert not np.array_equal(ours[0], ours[1])
+    assert len(np.unique(theirs)) < 200  # what was left out is never seen, nor the last batch
+    assert len(np.unique(ours)) == 1000

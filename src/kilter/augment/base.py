@@ -7,6 +7,7 @@ backend is.
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from keras import ops, tree
 
 from kilter._errors import ArgumentError
 from kilter._numbers import above_zero
-from kilter.sampling.batches import to_positions
+from kilter.sampling.labels import to_positions
 
 
 class Draws(NamedTuple):
@@ -38,6 +39,12 @@ class Augmentation:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self._generator = np.random.default_rng(seed)
+
+    def for_batch(self, epoch: int, index: int) -> Augmentation:
+        """Return the same with numbers of its own for a batch, whatever was drawn before."""
+        keyed = copy.copy(self)
+        keyed._generator = np.random.default_rng([self.seed, epoch, index])
+        return keyed
 
     def get_config(self) -> dict[str, Any]:
         """Return everything that makes the augmentation again."""

@@ -10,7 +10,7 @@ import numpy as np
 from kilter._errors import ArgumentError
 from kilter._export import register
 from kilter.augment.base import Draws, Mixing
-from kilter.sampling.batches import to_positions
+from kilter.sampling.labels import to_positions
 from kilter.weights import as_counts
 
 

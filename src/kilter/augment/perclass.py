@@ -13,7 +13,7 @@ from keras import ops, tree
 from kilter._errors import ArgumentError
 from kilter._export import register
 from kilter.augment.base import Augmentation, check_batch, graph_library, on_host, to_shares
-from kilter.sampling.batches import to_positions
+from kilter.sampling.labels import to_positions
 from kilter.weights import as_counts
 
 
@@ -102,6 +102,18 @@ class PerClass(Augmentation):
 
         changed = on_host(apply, [*flat, y], [array.shape for array in flat])
         return tree.pack_sequence_as(x, changed), y
+
+    def for_batch(self, epoch: int, index: int) -> Augmentation:
+        """Return the same with numbers of its own for a batch, whatever was drawn before.
+
+        The layers are the same too: their seeds are set for the call that follows.
+        """
+        for layer in self._layers():
+            for seeds in vars(layer).values():
+                if isinstance(seeds, keras.random.SeedGenerator):
+                    own = np.random.SeedSequence([seeds.get_config()["seed"], epoch, index])
+                    seeds.state.assign(own.generate_state(2))
+        return super().for_batch(epoch, index)
 
     def _choose(self, y: np.ndarray) -> list[np.ndarray]:
         """Draw which rows are changed: 1 or 0 of shape (rows,)."""

@@ -1,6 +1,13 @@
-"""Which rows a training step sees."""
+"""Which rows a training step sees: samplers, neighbours, and balanced batches.
 
-from kilter.sampling.batches import BalancedBatches
+What needs Keras, scikit-learn or imbalanced-learn is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kilter import _lazy
 from kilter.sampling.draws import (
     TICKETS,
     BaseDraws,
@@ -11,17 +18,81 @@ from kilter.sampling.draws import (
     draw_rows,
     mix,
 )
-from kilter.sampling.neighbors import class_neighbors
+from kilter.sampling.indices import BalancedIndices
+from kilter.sampling.shares import Progressive
+
+if TYPE_CHECKING:
+    from kilter.sampling.adasyn import ADASYN
+    from kilter.sampling.batches import BalancedBatches
+    from kilter.sampling.borderline import BorderlineSMOTE
+    from kilter.sampling.cleaning import EditedNearestNeighbours, TomekLinks
+    from kilter.sampling.combined import SMOTEENN, SMOTETomek
+    from kilter.sampling.kmeans import KMeansSMOTE
+    from kilter.sampling.mixed import SMOTENC
+    from kilter.sampling.multilabel import MLSMOTE, LabelPowerset
+    from kilter.sampling.neighbors import Neighbors, class_neighbors
+    from kilter.sampling.over import RandomOverSampler
+    from kilter.sampling.prototypes import ClusterCentroids, InstanceHardnessThreshold, NearMiss
+    from kilter.sampling.smote import SMOTE
+    from kilter.sampling.svm import SVMSMOTE
+    from kilter.sampling.under import RandomUnderSampler
+
+_HOMES = {
+    "ADASYN": "adasyn",
+    "BalancedBatches": "batches",
+    "BorderlineSMOTE": "borderline",
+    "ClusterCentroids": "prototypes",
+    "EditedNearestNeighbours": "cleaning",
+    "InstanceHardnessThreshold": "prototypes",
+    "KMeansSMOTE": "kmeans",
+    "LabelPowerset": "multilabel",
+    "MLSMOTE": "multilabel",
+    "NearMiss": "prototypes",
+    "Neighbors": "neighbors",
+    "RandomOverSampler": "over",
+    "RandomUnderSampler": "under",
+    "SMOTE": "smote",
+    "SMOTEENN": "combined",
+    "SMOTENC": "mixed",
+    "SMOTETomek": "combined",
+    "SVMSMOTE": "svm",
+    "TomekLinks": "cleaning",
+    "class_neighbors": "neighbors",
+}
 
 __all__ = [
+    "ADASYN",
+    "MLSMOTE",
+    "SMOTE",
+    "SMOTEENN",
+    "SMOTENC",
+    "SVMSMOTE",
     "TICKETS",
     "BalancedBatches",
+    "BalancedIndices",
     "BaseDraws",
+    "BorderlineSMOTE",
+    "ClusterCentroids",
+    "EditedNearestNeighbours",
+    "InstanceHardnessThreshold",
+    "KMeansSMOTE",
+    "LabelPowerset",
     "Layout",
+    "NearMiss",
+    "Neighbors",
+    "Progressive",
     "Quotas",
+    "RandomOverSampler",
+    "RandomUnderSampler",
+    "SMOTETomek",
+    "TomekLinks",
     "apportion",
     "class_neighbors",
     "draw_epoch",
     "draw_rows",
     "mix",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return _lazy.find("kilter.sampling", _HOMES, name)

@@ -100,12 +100,13 @@ class BaseDraws:
         self._key = key
         self.circle = self._circle(layout)
 
-    def _generator(self, *counter: int) -> np.random.Generator:
+    def generator(self, *counter: int) -> np.random.Generator:
+        """Return the random numbers at a counter; this class itself takes 0 and (1, epoch)."""
         return np.random.Generator(np.random.Philox(np.random.SeedSequence([*self._key, *counter])))
 
     def _circle(self, layout: Layout) -> np.ndarray:
         """Shuffle the rows of each class, int32 of shape (rows,)."""
-        generator = self._generator(0)
+        generator = self.generator(0)
         parts = [
             start + generator.permutation(count)
             for start, count in zip(layout.starts, layout.counts, strict=True)
@@ -114,7 +115,7 @@ class BaseDraws:
 
     def epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return slots (int32), tickets (int32) and shares (float32), each (draws,)."""
-        generator = self._generator(1, epoch)
+        generator = self.generator(1, epoch)
         slots = generator.permutation(self._draws).astype(np.int32)
         tickets = generator.integers(TICKETS, size=self._draws, dtype=np.int32)
         return slots, tickets, generator.random(self._draws, dtype=np.float32)

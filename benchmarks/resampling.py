@@ -1,0 +1,212 @@
+"""How fast is resampling, and does it make the same rows?
+
+Every sampler of kilter against imbalanced-learn's on the same float32 table: seconds, memory
+beyond the table, and whether the new rows can be told apart. Rows lie on planes of 8
+dimensions or are isotropic noise; two shapes: A has 500,000 + 20,000 rows of 32 numbers, B
+200,000 + 50,000 of 128. Each figure comes from a process of its own, the median of three
+where one takes less than 20 seconds. Then rows a second of ``BalancedBatches`` in ``fit``.
+
+    python benchmarks/resampling.py [--tables A B] [--kinds planes isotropic] [--threads 1 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SHAPES = {"A": (500_000, 20_000, 32), "B": (200_000, 50_000, 128)}
+SAMPLERS = {
+    "random over": ("RandomOverSampler", {}, None),
+    "SMOTE": ("SMOTE", {}, ("k_neighbors", 5)),
+    "Borderline": ("BorderlineSMOTE", {}, ("m_neighbors", 10)),
+    "ADASYN": ("ADASYN", {}, ("n_neighbors", 5)),
+    # On these tables imbalanced-learn's own exponent overflows; 2 works on both sides.
+    "KMeans-SMOTE": (
+        "KMeansSMOTE",
+        {"cluster_balance_threshold": 0.01, "density_exponent": 2},
+        ("k_neighbors", 2),
+    ),
+}
+SIDES = ("imbalanced-learn", "kilter", "kilter, recall .97")
+COMPARED = 4000  # new rows of each side that are told apart
+LONG = 20  # seconds from which on a figure is measured once
+
+
+def table(name: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a table: 20 normal clouds on planes of 8 dimensions, or one of all dimensions."""
+    common, rare, width = SHAPES[name]
+    rows, rng = common + rare, np.random.default_rng(0)
+    y = np.zeros(rows, int)
+    y[rng.choice(rows, rare, replace=False)] = 1
+    if kind == "isotropic":
+        return rng.standard_normal((rows, width), dtype=np.float32), y
+    x, cloud = np.empty((rows, width), np.float32), rng.integers(20, size=rows)
+    for one in range(20):
+        at = np.flatnonzero(cloud == one)
+        plane, center = rng.standard_normal((8, width)), 3 * rng.standard_normal(width)
+        x[at] = rng.standard_normal((len(at), 8)) @ plane + center
+        x[at] += 0.05 * rng.standard_normal((len(at), width))
+    return x, y
+
+
+def sampler_of(side: str, name: str) -> Any:
+    kind, options, neighbors = SAMPLERS[name]
+    if side == "imbalanced-learn":
+        import imblearn.over_sampling as package
+    else:
+        import kilter.sampling as package
+    if side == SIDES[2] and neighbors is not None:
+        from kilter.sampling import Neighbors
+
+        argument, k = neighbors
+        options = {**options, argument: Neighbors(k + 1, recall=0.97)}
+        if name == "Borderline":
+            options["k_neighbors"] = Neighbors(6, recall=0.97)
+    return getattr(package, kind)(random_state=0, **options)
+
+
+def memory(field: str) -> int:
+    """Return a field of this process's status in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
+
+def measure(job: dict[str, str]) -> dict[str, Any]:
+    """Resample once; what came of it, and some of the new rows in a file."""
+    warnings.simplefilter("ignore")
+    sampler = sampler_of(job["side"], job["sampler"])
+    x, y = table(job["table"], job["kind"])
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    before, start = memory("VmRSS"), time.perf_counter()
+    try:
+        made = sampler.fit_resample(x, y)[0]
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    seconds = time.perf_counter() - start
+    extra = memory("VmHWM") - before
+    new = made[len(x) :]
+    chosen = np.random.default_rng(1).choice(len(new), COMPARED, replace=False)
+    np.save(job["rows"], new[chosen])
+    return {"seconds": seconds, "extra": extra / made.nbytes, "dtype": str(made.dtype)}
+
+
+def run(job: dict[str, str], threads: int) -> dict[str, Any]:
+    """Measure in processes of their own; the median."""
+    names = ("OMP", "OPENBLAS", "MKL")
+    limits = {f"{name}_NUM_THREADS": str(threads) for name in names}
+    command = [sys.executable, __file__, "--job", json.dumps(job)]
+    found: list[dict[str, Any]] = []
+    while len(found) < 3:
+        done = subprocess.run(
+            command, env={**os.environ, **limits}, capture_output=True, text=True, check=True
+        )
+        found.append(json.loads(done.stdout.splitlines()[-1]))
+        said = [line for line in done.stderr.splitlines() if "recall" in line]
+        found[-1]["said"] = said[-1].strip() if said else ""
+        if "error" in found[-1] or found[-1]["seconds"] > LONG:
+            break
+    return sorted(found, key=lambda one: one.get("seconds", 0))[len(found) // 2]
+
+
+def told_apart(ours: Path, theirs: Path) -> tuple[float, float]:
+    """Return the least p-value of a two-sample test a column, times the columns, and an AUC.
+
+    The AUC is that of gradient boosting, cross-validated, which is to tell one side's new rows
+    from the other's: .5 if it cannot.
+    """
+    from scipy.stats import ks_2samp
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.model_selection import cross_val_score
+
+    a, b = np.load(ours), np.load(theirs)
+    least = min(ks_2samp(a[:, j], b[:, j]).pvalue for j in range(a.shape[1]))
+    x, y = np.vstack([a, b]), np.repeat([0, 1], [len(a), len(b)])
+    scores = cross_val_score(HistGradientBoostingClassifier(), x, y, cv=3, scoring="roc_auc")
+    return min(1.0, least * a.shape[1]), float(scores.mean())
+
+
+def figures(name: str, kind: str, threads: int, folder: Path) -> list[str]:
+    """Return the lines of one table's page."""
+    lines = [
+        f"### {name}, {kind}, {threads} thread{'s' * (threads > 1)}\n",
+        "| sampler | "
+        + " | ".join(SIDES)
+        + " | times as fast | extra memory / output | told apart |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    said = []
+    for sampler in SAMPLERS:
+        found = {}
+        for side in SIDES:
+            if side == SIDES[2] and SAMPLERS[sampler][2] is None:
+                continue
+            job = {"side": side, "sampler": sampler, "table": name, "kind": kind}
+            job["rows"] = str(folder / f"{side}.npy")
+            found[side] = run(job, threads)
+        lines.append(line(sampler, found, folder))
+        if found.get(SIDES[2], {}).get("said"):
+            said.append(f"{sampler}: {found[SIDES[2]]['said']}")
+    return [*lines, "", *(f"- {one}" for one in said), ""]
+
+
+def line(sampler: str, found: dict[str, Any], folder: Path) -> str:
+    theirs, ours = found[SIDES[0]], found[SIDES[1]]
+    times = [
+        f"{found[side]['seconds']:.2f} s" if side in found and "seconds" in found[side] else ""
+        for side in SIDES
+    ]
+    if "error" in theirs:
+        return f"| {sampler} | {theirs['error'][:60]} | {times[1]} | {times[2]} | | {ours['extra']:.2f} | |"
+    ratios = [theirs["seconds"] / found[side]["seconds"] for side in SIDES[1:] if side in found]
+    p, auc = told_apart(folder / f"{SIDES[1]}.npy", folder / f"{SIDES[0]}.npy")
+    return (
+        f"| {sampler} | {' | '.join(times)} | {' / '.join(f'{r:.1f}' for r in ratios)} "
+        f"| {theirs['extra']:.2f} / {ours['extra']:.2f} | p {p:.2f}, AUC {auc:.3f} |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", nargs="+", default=list(SHAPES))
+    parser.add_argument("--kinds", nargs="+", default=["planes", "isotropic"])
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--no-batches", action="store_true")
+    parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.job:
+        print(json.dumps(measure(options.job)))
+        return
+    print("# How fast is resampling, and does it make the same rows?\n")
+    print(f"{platform.machine()}, {os.cpu_count()} cores; `python benchmarks/resampling.py`\n")
+    with tempfile.TemporaryDirectory() as folder:
+        for threads in options.threads:
+            for name in options.tables:
+                for kind in options.kinds:
+                    print("\n".join(figures(name, kind, threads, Path(folder))), flush=True)
+    if not options.no_batches:
+        batches()
+
+
+def batches() -> None:
+    import _batches
+
+    print("### Batches in fit\n")
+    print("| " + " | ".join(_batches.COLUMNS) + " |")
+    print("|" + "---|" * len(_batches.COLUMNS))
+    for row in _batches.measure():
+        print("| " + " | ".join(map(str, row)) + " |")
+
+
+if __name__ == "__main__":
+    main()

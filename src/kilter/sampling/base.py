@@ -1,0 +1,228 @@
+"""What all samplers share: any table and labels in, the same kinds out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from imblearn.base import BaseSampler
+from imblearn.utils import check_sampling_strategy
+from scipy import sparse
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_consistent_length, validate_data
+
+from kilter._errors import ArgumentError
+from kilter.sampling.containers import is_frame, take, to_array
+
+FORMATS = ("csr", "csc")
+
+
+class Origins(NamedTuple):
+    """Where the rows of a resampled table come from.
+
+    ``rows`` (rows,) says which row each one was, or is made of. The last ``len(partners)`` of
+    them were moved towards a partner by a share of the way.
+    """
+
+    rows: np.ndarray
+    partners: np.ndarray | None = None
+    shares: np.ndarray | None = None
+
+    @property
+    def kept(self) -> int:
+        """How many rows, the first, are as they were."""
+        return len(self.rows) - (0 if self.partners is None else len(self.partners))
+
+    def blend(self, values: np.ndarray) -> np.ndarray:
+        """Return a number for each row, from numbers of shape (old rows,)."""
+        found = values[self.rows]
+        if self.partners is None or self.shares is None:
+            return found
+        made = found[self.kept :].astype(np.result_type(found, np.float32))
+        made += self.shares * (values[self.partners] - made)
+        return np.append(found[: self.kept], made)
+
+    def select(self, chosen: np.ndarray) -> Origins:
+        """Return the origins of some of these rows, int and sorted."""
+        if self.partners is None or self.shares is None:
+            return Origins(self.rows[chosen])
+        made = chosen[chosen >= self.kept] - self.kept
+        return Origins(self.rows[chosen], self.partners[made], self.shares[made])
+
+
+class Sampler(BaseSampler):
+    """Base of the samplers; as it stands, of those that choose rows and change none.
+
+    A sampler says in ``_fit_resample`` where its rows come from. It sees classes as positions
+    in ``classes_``, in the keys of ``sampling_strategy_`` too while it runs.
+    """
+
+    classes_: np.ndarray
+    sampling_strategy_: dict[Any, int]
+
+    def fit_resample(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Any, ...]:
+        """Resample rows and their labels.
+
+        Parameters
+        ----------
+        X : array, list, sparse matrix or DataFrame of shape (rows, ...)
+            Rows. Images and other rows of more than one dimension are arrays.
+        y : array, list, Series or DataFrame of shape (rows,), (rows, 1) or (rows, classes)
+            Labels of any kind, or one-hot rows.
+        sample_weight : array of shape (rows,), optional
+            Weights that go along: a made row takes of its two rows' weights what it takes of
+            their features.
+
+        Returns
+        -------
+        X, y
+            In the kinds that they came in; and ``sample_weight`` as a third if it was given.
+        """
+        self._validate_params()
+        check_consistent_length(X, y, sample_weight)
+        generator = self._generator()
+        matrix, codes, origins = self._trace(X, y, generator)
+        resampled = self._build(X, matrix, codes, origins, generator), take(y, origins.rows)
+        if sample_weight is None:
+            return resampled
+        return (*resampled, origins.blend(np.asarray(sample_weight)))
+
+    def _trace(
+        self, X: Any, y: Any, generator: np.random.Generator
+    ) -> tuple[Any, np.ndarray, Origins]:
+        """Return what was read of the rows, their classes as positions, and the new rows."""
+        matrix, codes = self._prepare(X, y)
+        strategy = self.sampling_strategy_
+        positions = dict(zip(self.classes_.tolist(), range(len(self.classes_)), strict=True))
+        self.sampling_strategy_ = {positions[_plain(k)]: n for k, n in strategy.items()}
+        origins = self._fit_resample(matrix, codes, generator)
+        self.sampling_strategy_ = strategy
+        return matrix, codes, origins
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Check rows and labels, and learn how many rows of which class would be resampled."""
+        self._validate_params()
+        self._prepare(X, y)
+        return self
+
+    def _prepare(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+        if y is None:
+            raise ArgumentError(
+                "`y` must be the labels: resampling requires y to be passed, but the target y is "
+                "None."
+            )
+        labels = read_labels(y)
+        check_consistent_length(X, labels)
+        matrix = self._read(X)
+        strategy = check_sampling_strategy(self.sampling_strategy, labels, self._sampling_type)
+        self.sampling_strategy_ = strategy
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        return matrix, codes
+
+    def _read(self, X: Any) -> Any:
+        """Return the rows as the sampler needs them."""
+        if not is_frame(X):
+            X = check_array(
+                X, accept_sparse=FORMATS, dtype=None, ensure_all_finite=False, allow_nd=True
+            )
+        validate_data(self, X, reset=True, skip_check_array=True)
+        return X
+
+    @abstractmethod
+    def _fit_resample(self, X: Any, y: np.ndarray, generator: np.random.Generator) -> Origins:
+        """Say where the rows of the resampled table come from."""
+
+    def _build(
+        self,
+        X: Any,
+        matrix: Any,
+        y: np.ndarray,
+        origins: Origins,
+        generator: np.random.Generator,
+    ) -> Any:
+        """Return the resampled table, of the kind of ``X``; ``matrix`` is what was read of it."""
+        return take(X, origins.rows)
+
+    def _generator(self) -> np.random.Generator:
+        """Return new randomness from ``random_state``, for all classes together."""
+        state = check_random_state(getattr(self, "random_state", None))
+        return np.random.default_rng(state.randint(1 << 31, size=4))
+
+
+def _plain(label: Any) -> Any:
+    return label.item() if isinstance(label, np.generic) else label
+
+
+def read_labels(y: Any) -> np.ndarray:
+    """Return one label a row, shape (rows,).
+
+    Raises
+    ------
+    ArgumentError
+        If rows have several labels or none, or labels are no classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> read_labels(np.array([[0, 1], [1, 0]]))
+    array([1, 0])
+    """
+    labels = to_array(y)
+    if sparse.issparse(labels):
+        labels = labels.toarray()
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels.ravel()
+    if labels.ndim == 1:
+        _check_classes(labels)
+        return labels
+    kind = type_of_target(labels)
+    if kind == "multilabel-indicator" and (labels.sum(axis=1) == 1).all():
+        return labels.argmax(axis=1)
+    raise ArgumentError(
+        "`y` must have one label a row, or one-hot rows; Multilabel and multioutput targets are "
+        f"not supported by this sampler; got {kind}. Wrap it, `LabelPowerset(sampler)`, or use "
+        "`MLSMOTE`."
+    )
+
+
+def _check_classes(labels: np.ndarray) -> None:
+    kind = type_of_target(labels)
+    if kind not in ("binary", "multiclass"):
+        raise ArgumentError(
+            f"`y` must be labels of classes; Unknown label type: {kind}. Cut a number into "
+            "classes first; encode or drop missing labels."
+        )
+
+
+def takes_any_rows(tags: Any) -> Any:
+    """Say in an estimator's tags that it chooses rows and does not look into them."""
+    tags.input_tags.allow_nan = True
+    tags.input_tags.string = True
+    return chooses_rows(tags)
+
+
+def chooses_rows(tags: Any) -> Any:
+    """Say in an estimator's tags that it has ``sample_indices_``."""
+    tags.sampler_tags.sample_indices = True
+    return tags
+
+
+def rows_of(codes: np.ndarray, code: int) -> np.ndarray:
+    """Return the positions of the rows of a class."""
+    return np.flatnonzero(codes == code)
+
+
+def largest_remainder(shares: np.ndarray, total: int) -> np.ndarray:
+    """Share out a whole number by shares (n,), int64 of shape (n,), so that nothing is lost.
+
+    Examples
+    --------
+    >>> largest_remainder(np.array([0.5, 0.3, 0.2]), 4)
+    array([2, 1, 1])
+    """
+    exact = shares / shares.sum() * total
+    whole = np.floor(exact).astype(np.int64)
+    whole[np.argsort(whole - exact, kind="stable")[: total - whole.sum()]] += 1
+    return whole

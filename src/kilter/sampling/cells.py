@@ -1,0 +1,125 @@
+"""Rows dealt into cells, so that a search can pass over those that are too far away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.cluster import KMeans
+
+CELL = 1024  # rows of an arbitrary cell
+DEALT = 1024  # rows that are compared with all centres at once
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows sorted by cell, ready for products.
+
+    ``order`` (rows,) says which row lies where, ``ends`` (cells,) where each cell ends,
+    ``centers`` (cells, width) what is subtracted from its rows. ``products`` is float32 of
+    shape (rows, width + 2): -2 times the row less its centre, the square of that difference,
+    and 1; its product with (query, 1, square of the query) is the squared distance.
+    ``norms`` (cells,) is the largest squared distance of a row from ``middle`` (width,); it is
+    None where cells are arbitrary: no planes divide them, and the middle is the centre of all.
+    """
+
+    x: np.ndarray
+    middle: np.ndarray
+    order: np.ndarray
+    ends: np.ndarray
+    centers: np.ndarray
+    products: np.ndarray
+    norms: np.ndarray | None = None
+
+    def rows(self, cell: int) -> slice:
+        """Return where the rows of a cell lie."""
+        return slice(self.ends[cell - 1] if cell else 0, self.ends[cell])
+
+
+def scatter(x: np.ndarray) -> Cells:
+    """Deal rows of shape (rows, width) into arbitrary cells, to scan them all."""
+    middle = x.mean(axis=0, dtype=np.float64).astype(x.dtype)
+    order = np.random.default_rng(0).permutation(len(x))
+    ends = np.append(np.arange(CELL, len(x), CELL), len(x))
+    centers = np.tile(middle, (len(ends), 1))
+    return Cells(x, middle, order, ends, centers, _products(x, order, ends, centers))
+
+
+def cluster(x: np.ndarray, cells: int) -> Cells:
+    """Deal rows of shape (rows, width) into cells around centres of k-means."""
+    middle = x.mean(axis=0, dtype=np.float64).astype(x.dtype)
+    sample = np.random.default_rng(0).permutation(len(x))[: 64 * cells]
+    kmeans = KMeans(cells, init="random", n_init=1, max_iter=5, random_state=0)
+    centers = kmeans.fit(x[sample] - middle).cluster_centers_ + middle
+    home, norm = _deal(x, middle, centers)
+    norms = np.zeros(len(centers))
+    np.maximum.at(norms, home, norm)
+    order = np.argsort(home, kind="stable")
+    ends = np.cumsum(np.bincount(home, minlength=len(centers)))
+    return Cells(x, middle, order, ends, centers, _products(x, order, ends, centers), norms)
+
+
+def _deal(x: np.ndarray, middle: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nearest centre of each row and its squared distance from the middle."""
+    home, norm = np.empty(len(x), np.int64), np.empty(len(x))
+    for part in parts(len(x), DEALT):
+        relative = x[part] - middle
+        home[part] = _to_centers(relative, centers - middle).argmin(axis=1)
+        norm[part] = squares(relative)
+    return home, norm
+
+
+def _products(
+    x: np.ndarray, order: np.ndarray, ends: np.ndarray, centers: np.ndarray
+) -> np.ndarray:
+    products = np.ones((len(x), x.shape[1] + 2), np.float32)
+    for center, at in zip(centers, np.split(np.arange(len(x)), ends[:-1]), strict=True):
+        relative = (x[order[at]] - center).astype(np.float32, copy=False)
+        products[at, :-2] = -2 * relative
+        products[at, -2] = squares(relative)
+    return products
+
+
+def _to_centers(x: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Return squared distances of rows to centres, both less the middle, (rows, centers)."""
+    return squares(x)[:, None] - 2 * (x @ centers.T) + squares(centers)
+
+
+def squares(x: np.ndarray) -> np.ndarray:
+    """Return the squared length of each row."""
+    return np.einsum("ij,ij->i", x, x)
+
+
+def parts(length: int, size: int) -> Iterator[slice]:
+    """Yield slices of at most this size that cover the length."""
+    return (slice(start, min(start + size, length)) for start in range(0, length, size))
+
+
+def error(width: int) -> np.float32:
+    """Bound the relative error of a squared distance that float32 adds up from products."""
+    return (width + 8) * np.finfo(np.float32).eps
+
+
+def plane_distances(
+    cells: Cells, queries: np.ndarray, probes: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each query's own cell, and the least squared distance of the rows of each cell.
+
+    The second has the shape (queries, cells); a cell that is not among the ``probes`` nearest
+    is infinitely far. Rounding is taken off, so that no row is nearer than it says.
+    """
+    if cells.norms is None:
+        return np.zeros(len(queries), int), np.zeros((len(queries), len(cells.ends)), np.float32)
+    relative, centers = queries - cells.middle, cells.centers - cells.middle
+    to_centers = _to_centers(relative, centers)
+    home = to_centers.argmin(axis=1)
+    own = np.take_along_axis(to_centers, home[:, None], axis=1)
+    norms = squares(relative)[:, None] + cells.norms + squares(centers)
+    ahead = np.maximum(to_centers - own - 4 * error(queries.shape[1]) * norms, 0)
+    between = _to_centers(centers, centers)[home]
+    lower = np.divide(ahead**2, 4 * between, out=np.zeros_like(ahead), where=between > 0)
+    if probes is not None and probes < len(centers):
+        reach = np.partition(to_centers, probes - 1, axis=1)[:, probes - 1]
+        lower[to_centers > reach[:, None]] = np.inf
+    return home, lower

@@ -1,0 +1,196 @@
+"""KMeans-SMOTE."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from kilter._errors import ArgumentError
+from kilter.sampling.base import Origins, largest_remainder
+from kilter.sampling.cells import parts, squares
+from kilter.sampling.smote import SMOTE
+from kilter.sampling.synthetic import as_neighbors, pick
+
+BLOCK = 1024  # rows whose distances are added up at once
+
+
+class KMeansSMOTE(SMOTE):
+    """SMOTE within clusters that hold enough of a rare class, more where it is sparse.
+
+    Use it where a rare class lies in several places, or among outliers of others: no new row
+    lies between two clusters, and none where the class is nearly absent.
+
+    Parameters
+    ----------
+    sampling_strategy : float, str, dict or callable
+        As in `SMOTE`.
+    random_state : int, RandomState or None
+        A seed gives the same rows again.
+    k_neighbors : int or neighbour estimator
+        How many neighbours a partner is drawn from. An estimator counts the row itself.
+    kmeans_estimator : int or estimator, optional
+        How many clusters, or what finds them; ``MiniBatchKMeans()`` if not given.
+    cluster_balance_threshold : "auto" or float
+        Clusters with a smaller share of the class are left alone. "auto" is half of the share
+        that the class has of all rows that are made.
+    density_exponent : "auto" or float
+        The power of the mean distance within a cluster that says how sparse the class is
+        there. "auto" is 0.16 times the logarithm of the number of rows to the base 1.6, to the
+        power of 1.8, as in imbalanced-learn.
+    small_class : {"warn", "error"}
+        As in `SMOTE`. Clusters with no more than k rows of the class are left alone.
+
+    Raises
+    ------
+    ArgumentError
+        If no cluster holds enough of a class, a row has several labels, or a class is too
+        small and that is to be an error.
+
+    Notes
+    -----
+    Shares of clusters are worked out as logarithms: powers of distances overflow.
+
+    References
+    ----------
+    Douzas, Bacao, Last: Improving imbalanced learning through a heuristic oversampling method
+    based on k-means and SMOTE, Information Sciences 2018.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> x, y = make_blobs([300, 20, 20], centers=[[0, 0], [9, 9], [9, -9]], random_state=0)
+    >>> y = (y > 0).astype(int)  # the rare class lies in two places
+    >>> x2, y2 = KMeansSMOTE(kmeans_estimator=3, random_state=0).fit_resample(x, y)
+    >>> bool((abs(x2[340:, 1]) > 5).all())  # and no new row lies between them
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **SMOTE._parameter_constraints,
+        "kmeans_estimator": [
+            HasMethods(["fit", "predict"]),
+            Interval(numbers.Integral, 1, None, closed="left"),
+            None,
+        ],
+        "cluster_balance_threshold": [StrOptions({"auto"}), numbers.Real],
+        "density_exponent": [StrOptions({"auto"}), numbers.Real],
+    }
+
+    def __init__(
+        self,
+        *,
+        sampling_strategy: Any = "auto",
+        random_state: Any = None,
+        k_neighbors: Any = 2,
+        kmeans_estimator: Any = None,
+        cluster_balance_threshold: Any = "auto",
+        density_exponent: Any = "auto",
+        small_class: str = "warn",
+    ) -> None:
+        super().__init__(
+            sampling_strategy=sampling_strategy,
+            random_state=random_state,
+            k_neighbors=k_neighbors,
+            small_class=small_class,
+        )
+        self.kmeans_estimator = kmeans_estimator
+        self.cluster_balance_threshold = cluster_balance_threshold
+        self.density_exponent = density_exponent
+
+    def _fit_resample(self, X: Any, y: np.ndarray, generator: np.random.Generator) -> Origins:
+        self.kmeans_estimator_ = self._kmeans()
+        self._clusters = self.kmeans_estimator_.fit_predict(X)
+        return super()._fit_resample(X, y, generator)
+
+    def _kmeans(self) -> Any:
+        if self.kmeans_estimator is None:
+            return MiniBatchKMeans(random_state=self.random_state)
+        if isinstance(self.kmeans_estimator, numbers.Integral):
+            return MiniBatchKMeans(self.kmeans_estimator, random_state=self.random_state)
+        return clone(self.kmeans_estimator)
+
+    def _make(
+        self, X: Any, y: np.ndarray, code: int, count: int, generator: np.random.Generator
+    ) -> Origins:
+        chosen = self._chosen(y, code, count)
+        sparsities = np.array([self._log_sparsity(X[rows]) for rows in chosen])
+        shares = np.exp(sparsities - sparsities.max())
+        made = [
+            self._within(X, rows, some, code, generator)
+            for rows, some in zip(chosen, largest_remainder(shares, count), strict=True)
+            if some
+        ]
+        return Origins(*(np.concatenate(some) for some in zip(*made, strict=True)))
+
+    def _within(
+        self, X: Any, rows: np.ndarray, count: int, code: int, generator: np.random.Generator
+    ) -> tuple[np.ndarray, ...]:
+        neighbors = self._neighbors(X, rows, self.k_neighbors, code)
+        return *pick(rows, neighbors, count, generator), generator.random(count)
+
+    def _chosen(self, y: np.ndarray, code: int, count: int) -> list[np.ndarray]:
+        """Return the rows of the class in each cluster that holds enough of them."""
+        least = as_neighbors(self.k_neighbors)[1] + 1
+        clusters = np.unique(self._clusters)
+        sizes = np.bincount(self._clusters)[clusters]
+        within = [np.flatnonzero((self._clusters == c) & (y == code)) for c in clusters]
+        shares = np.array([len(rows) for rows in within]) / sizes
+        threshold = self._threshold(count, len(clusters))
+        chosen = [
+            rows
+            for rows, share in zip(within, shares, strict=True)
+            if share >= threshold and len(rows) >= least
+        ]
+        if not chosen:
+            raise ArgumentError(
+                f"`cluster_balance_threshold` must leave a cluster with at least {least} rows of "
+                f"class {self.classes_[code]!r}; at {threshold:.3g} none is left, and the largest "
+                f"share of the class is {shares.max():.3g}. Lower it, or take more clusters."
+            )
+        return chosen
+
+    def _threshold(self, count: int, clusters: int) -> float:
+        if clusters == 1:
+            return 0
+        if self.cluster_balance_threshold == "auto":
+            return count / sum(self.sampling_strategy_.values()) / 2
+        return self.cluster_balance_threshold
+
+    def _log_sparsity(self, x: Any) -> float:
+        rows = x.shape[0]
+        exponent = self.density_exponent
+        if exponent == "auto":
+            exponent = 0.16 * math.log(rows, 1.6) ** 1.8
+        distance = mean_distance(x)
+        return exponent * math.log(distance) - math.log(rows) if distance else -math.inf
+
+
+def mean_distance(x: Any) -> float:
+    """Return the mean distance between two different rows, of shape (rows, width).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mean_distance(np.array([[0.0], [1.0], [3.0]]))
+    2.0
+    """
+    if sparse.issparse(x):
+        x = x.toarray()
+    x = (x - x.mean(axis=0, dtype=np.float64)).astype(np.result_type(x, np.float32))
+    square = squares(x)
+    total = 0.0
+    for mine in parts(len(x), BLOCK):
+        for theirs in parts(mine.stop, BLOCK):
+            block = square[mine, None] + square[theirs] - 2 * (x[mine] @ x[theirs].T)
+            distances = np.sqrt(np.maximum(block, 0)).sum(dtype=np.float64)
+            if mine == theirs:
+                distances -= np.sqrt(np.maximum(np.diagonal(block), 0)).sum(dtype=np.float64)
+            total += distances if mine == theirs else 2 * distances
+    return float(total / (len(x) * (len(x) - 1)))

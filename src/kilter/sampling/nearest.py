@@ -1,0 +1,161 @@
+"""How a search runs: into which cells it looks, on how many threads, with what progress."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from kilter.sampling import device
+from kilter.sampling.cells import Cells, cluster, plane_distances, scatter
+from kilter.sampling.search import Mutual, Scan
+
+CHUNK = 8192  # queries that go through the cells together
+SMALL = 10_000_000  # distances that are looked at before anything is planned
+LONG = 3_000_000_000  # distances whose search shows its progress
+SAMPLE = 512  # queries on which cells are tried
+CELLED = 1.3  # what a distance costs among cells, where it costs 1 in a plain scan
+
+
+class Nearest(NamedTuple):
+    """What a search found: float64 and int64 of shape (queries, k), and its measured recall."""
+
+    distances: np.ndarray
+    rows: np.ndarray
+    recall: float
+
+
+class Search(NamedTuple):
+    """Rows (rows, width), queries (queries, width) or None for the rows themselves, and how."""
+
+    x: np.ndarray
+    queries: np.ndarray | None
+    k: int
+    recall: float = 1.0
+    threads: int | None = None
+    device: str = "auto"
+    verbose: bool = False
+
+    @property
+    def asked(self) -> np.ndarray:
+        """What is searched for."""
+        return self.x if self.queries is None else self.queries
+
+    @property
+    def work(self) -> int:
+        """Distances between all queries and all rows."""
+        return len(self.asked) * len(self.x)
+
+
+def find(search: Search) -> Nearest:
+    """Find the k nearest rows of each query; without queries a row finds itself too."""
+    if search.work <= SMALL:
+        return _scan_all(search, threads=1)
+    if device.takes(search.device, search.work):
+        return Nearest(*device.nearest(search.x, search.asked, search.k), 1.0)
+    with _single_threads(search.threads) as threads:
+        cells = cluster(search.x, cells=int(np.clip(len(search.x) ** 0.5 / 4, 16, 1024)))
+        probes, recall, share = _try(search, cells)
+        # A plain scan needs half of the products where rows look for each other.
+        if share * CELLED > (0.5 if search.queries is None else 1):
+            return _scan_all(search, threads)
+        if probes is not None and search.verbose:
+            _say(probes, recall, cells)
+        return Nearest(*_scan_some(search, cells, probes, threads), recall)
+
+
+def _try(search: Search, cells: Cells) -> tuple[int | None, float, float]:
+    """Try the cells on a sample: how many to look into, with what recall and share of pairs."""
+    sample = np.random.default_rng(0).permutation(len(search.asked))[:SAMPLE]
+    queries = search.asked[sample]
+    own = sample if search.queries is None else None
+    exact = Scan(cells, queries, search.k)
+    truth = exact.run()[1]
+    probes = 1
+    while search.recall < 1 and probes < len(cells.ends):
+        scan = Scan(cells, queries, search.k, probes)
+        recall = _recall(scan.run()[1], truth, own)
+        if scan.pairs >= exact.pairs:
+            break
+        if recall >= search.recall:
+            return probes, recall, scan.pairs / len(sample) / len(search.x)
+        probes *= 2
+    return None, 1.0, exact.pairs / len(sample) / len(search.x)
+
+
+def _recall(found: np.ndarray, truth: np.ndarray, own: np.ndarray | None) -> float:
+    """Return the share of true neighbours found, a row itself not counted."""
+    hit = (found[:, :, None] == truth[:, None, :]).any(axis=1)
+    counts = np.ones_like(hit) if own is None else truth != own[:, None]
+    return float(hit[counts].mean())
+
+
+def _say(probes: int, recall: float, cells: Cells) -> None:
+    Console(stderr=True).print(
+        f"approximate neighbours: recall {recall:.3f} measured on {SAMPLE} rows, "
+        f"{probes} of {len(cells.ends)} cells",
+        highlight=False,
+    )
+
+
+def _scan_all(search: Search, threads: int) -> Nearest:
+    """Look at every distance."""
+    cells = scatter(search.x)
+    if search.queries is not None:
+        return Nearest(*_scan_some(search, cells, None, threads), 1.0)
+    mutual = Mutual(cells, search.k)
+    pairs = list(mutual.pairs())
+    _work(lambda pair: mutual.meet(*pair), pairs, threads, search)
+    return Nearest(*mutual.rank(), 1.0)
+
+
+def _scan_some(
+    search: Search, cells: Cells, probes: int | None, threads: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Send the queries through the cells, those of a cell together."""
+    shape = len(search.asked), search.k
+    distances, rows = np.empty(shape), np.empty(shape, np.int64)
+    order = _by_cell(cells, search.asked)
+
+    def scan(at: np.ndarray) -> None:
+        distances[at], rows[at] = Scan(cells, search.asked[at], search.k, probes).run()
+
+    _work(scan, np.array_split(order, -(-len(order) // CHUNK)), threads, search)
+    return distances, rows
+
+
+def _by_cell(cells: Cells, queries: np.ndarray) -> np.ndarray:
+    parts = np.array_split(queries, -(-len(queries) // CHUNK))
+    home = np.concatenate([plane_distances(cells, part)[0] for part in parts])
+    return np.argsort(home, kind="stable")
+
+
+def _work(function: Callable[[Any], None], parts: list[Any], threads: int, search: Search) -> None:
+    """Call the function on every part, and show a bar where that takes long."""
+    console = Console(stderr=True)
+    seen = console.is_terminal or console.is_jupyter
+    hidden = not (search.verbose and seen and search.work > LONG)
+    with ThreadPoolExecutor(threads) as pool:
+        done: Iterable[None] = pool.map(function, parts) if threads > 1 else map(function, parts)
+        for _ in track(
+            done, "nearest neighbours", len(parts), console=console, transient=True, disable=hidden
+        ):
+            pass
+
+
+@contextlib.contextmanager
+def _single_threads(threads: int | None) -> Iterator[int]:
+    """Let BLAS run on one thread, and yield how many threads to run beside each other."""
+    if threads is None:
+        pools = threadpool_info()
+        threads = max(
+            (pool["num_threads"] for pool in pools if pool["user_api"] == "blas"), default=1
+        )
+    with threadpool_limits(1, user_api="blas"):
+        yield max(threads, 1)

@@ -1,0 +1,248 @@
+"""Exact search for the nearest rows: screened in float32, ranked in float64.
+
+Rows are kept in cells. A block of products of a cell with some queries gives distances that
+are right within a known error; what lies within that error of the best so far is a
+candidate, and candidates are ranked again by differences in float64. So the answer is exact
+although the bulk of the work is a matrix product in single precision.
+
+Where the data has structure, cells are those of k-means and a cell is passed over once no
+row in it can be near enough: a row of cell l is at least as near to its centre as to the
+centre h of the query's own cell, so its distance to the query q is at least
+(|q - l|² - |q - h|²) / 2|l - h|, the distance to the plane between the two. Where that
+spares nothing, as on isotropic noise in many dimensions, cells are arbitrary and all are
+scanned; rows that look for each other then share their products.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+
+from kilter.sampling.cells import Cells, error, parts, plane_distances, squares
+
+BLOCK = 512, 1024  # most rows and queries of one product: it stays in the cache
+GROUP = 8  # rows whose smallest stands for them in a first bound
+WORD = 8  # truths that one integer holds
+GUESS = 2048  # rows that give a first bound
+PAIRS = 1 << 12  # pairs ranked at once: their differences stay in the cache
+
+
+class Best:
+    """The nearest rows found so far for each of some queries.
+
+    ``limit`` is the k-th smallest squared distance so far, as float32 has it; what float32
+    has is right within ``slack``. Both have the shape (queries,).
+    """
+
+    def __init__(self, queries: int, k: int) -> None:
+        self._k = k
+        self.limit = np.full(queries, np.inf, np.float32)
+        self.slack = np.zeros(queries, np.float32)
+        self._found = _nothing()
+        self._new: list[tuple[np.ndarray, ...]] = []
+        self._pending = 0
+        self._lock = threading.Lock()
+
+    @property
+    def reach(self) -> np.ndarray:
+        """Squared distances, as float32 has them, that may still be among the best."""
+        return self.limit + 2 * self.slack
+
+    def add(self, queries: np.ndarray, places: np.ndarray, distances: np.ndarray) -> None:
+        """Add candidates: the query, where the row lies, and the squared distance."""
+        with self._lock:
+            self._new.append((queries, places, distances))
+            self._pending += len(queries)
+            if self._pending > self._k * len(self.limit):
+                self.tighten()
+
+    def tighten(self) -> tuple[np.ndarray, ...]:
+        """Drop and return candidates by what is known now, sorted by query and distance."""
+        found = zip(self._found, *self._new, strict=True)
+        queries, places, distances = (np.concatenate(parts) for parts in found)
+        # A float that is not negative sorts as its bits do: one sort of integers does it.
+        bits = np.maximum(distances, 0).view(np.uint32)
+        order = np.argsort(queries.astype(np.uint64) << np.uint64(32) | bits)
+        queries, places, distances = queries[order], places[order], distances[order]
+        starts = np.searchsorted(queries, np.arange(len(self.limit) + 1))
+        full = np.diff(starts) >= self._k
+        self.limit[full] = distances[starts[:-1][full] + self._k - 1]
+        near = distances <= self.reach[queries]
+        self._found = queries[near], places[near], distances[near]
+        self._new, self._pending = [], 0
+        return self._found
+
+    def rank(
+        self, x: np.ndarray, order: np.ndarray, asked: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return distances and rows, (queries, k), ranked by differences in float64."""
+        queries, places, _ = self.tighten()
+        rows = order[places]
+        distances = np.empty(len(rows))
+        for part in parts(len(rows), PAIRS):
+            mine = asked[queries[part]].astype(np.float64)
+            distances[part] = np.sqrt(squares(mine - x[rows[part]]))
+        by = np.lexsort((rows, distances, queries))
+        starts, ends = np.searchsorted(
+            queries, [np.arange(len(asked)), np.arange(1, len(asked) + 1)]
+        )
+        at = starts[:, None] + np.arange(self._k)
+        missing = at >= ends[:, None]
+        at = np.append(by, -1)[np.minimum(at, len(by))]
+        distances, rows = np.append(distances, np.inf), np.append(rows, -1)
+        return np.where(missing, np.inf, distances[at]), np.where(missing, -1, rows[at])
+
+
+def _nothing() -> tuple[np.ndarray, ...]:
+    return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
+
+
+class Scan:
+    """Some queries on their way through the cells.
+
+    Parameters
+    ----------
+    cells : Cells
+        The rows to search.
+    queries : array of shape (queries, width)
+        What to search for.
+    k : int
+        How many of the nearest rows, at most as many as there are.
+    probes : int, optional
+        A query sees only as many cells, those with the nearest centres. The search is
+        approximate then.
+    """
+
+    def __init__(self, cells: Cells, queries: np.ndarray, k: int, probes: int | None = None):
+        self._cells, self._queries, self._k = cells, queries, k
+        self._home, self._lower = plane_distances(cells, queries, probes)
+        self._best = Best(len(queries), k)
+        self.pairs = 0
+        """How many distances were looked at."""
+
+    def run(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return distances and rows, float64 and int64 of shape (queries, k).
+
+        Nearest first; of rows equally near the one that comes first. Where the cells seen
+        hold fewer than k rows, the rest is row -1 at an infinite distance.
+        """
+        for cell in np.unique(self._home):
+            self._guess(cell)
+        needs = self._needs(slice(None)).sum(axis=1)
+        for cell in np.argsort(-needs, kind="stable")[: np.count_nonzero(needs)]:
+            self._visit(cell)
+        return self._best.rank(self._cells.x, self._cells.order, self._queries)
+
+    def _guess(self, cell: int) -> None:
+        """Bound the distances of the queries of a cell by rows of the cell itself."""
+        rows = self._cells.products[self._cells.rows(cell)][:GUESS]
+        for at, query in self._relative(cell, self._home == cell):
+            self._best.limit[at] = _kth_bound(rows @ query.T, self._k)
+
+    def _needs(self, cell: int | slice) -> np.ndarray:
+        return self._lower.T[cell] <= self._best.reach
+
+    def _visit(self, cell: int) -> None:
+        """Collect the candidates of one cell."""
+        rows = self._cells.rows(cell)
+        for at, query in self._relative(cell, self._needs(cell)):
+            for part in parts(rows.stop - rows.start, BLOCK[0]):
+                start = rows.start + part.start
+                block = self._cells.products[start : rows.start + part.stop] @ query.T
+                places, columns = _within(block, self._best.reach[at])
+                self._best.add(at[columns], places + start, block[places, columns])
+                self.pairs += block.size
+
+    def _relative(self, cell: int, which: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield some queries and what the products of the cell's rows are to be taken with."""
+        most = self._cells.products[self._cells.rows(cell), -2].max(initial=0)
+        positions = np.flatnonzero(which)
+        for part in parts(len(positions), BLOCK[1]):
+            at = positions[part]
+            query = np.ones((len(at), self._queries.shape[1] + 2), np.float32)
+            query[:, :-2] = self._queries[at] - self._cells.centers[cell]
+            query[:, -1] = squares(query[:, :-2])
+            slack = error(self._queries.shape[1]) * (query[:, -1] + most)
+            self._best.slack[at] = np.maximum(self._best.slack[at], slack)
+            yield at, query
+
+
+class Mutual:
+    """The rows of arbitrary cells that look for each other: each product serves both.
+
+    Parameters
+    ----------
+    cells : Cells
+        The rows, dealt by `scatter`.
+    k : int
+        How many of the nearest rows, at most as many as there are. A row finds itself too.
+    """
+
+    def __init__(self, cells: Cells, k: int) -> None:
+        self._cells, self._k = cells, k
+        squares = cells.products[:, -2]
+        self._best = Best(len(cells.x), k)
+        self._best.slack[:] = error(cells.x.shape[1]) * (squares + squares.max())
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """Yield the pairs of cells to meet, each with itself first."""
+        cells = len(self._cells.ends)
+        for ahead in range(cells // 2 + 1):
+            half = 2 * ahead == cells and ahead > 0
+            yield from (
+                (one, (one + ahead) % cells) for one in range(cells // 2 if half else cells)
+            )
+
+    def meet(self, one: int, other: int) -> None:
+        """Let the rows of two cells see each other."""
+        mine, theirs = self._cells.rows(one), self._cells.rows(other)
+        query = self._cells.products[theirs] * np.float32(-0.5)
+        query[:, -2:] = self._cells.products[theirs, :-3:-1]
+        block = self._cells.products[mine] @ query.T
+        if one == other:
+            self._best.limit[theirs] = _kth_bound(block, self._k)
+        rows, columns = _within(block, self._best.reach[theirs])
+        self._best.add(columns + theirs.start, rows + mine.start, block[rows, columns])
+        if one != other:
+            rows, columns = _within(block, self._best.reach[mine, None])
+            self._best.add(rows + mine.start, columns + theirs.start, block[rows, columns])
+
+    def rank(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return distances and rows, float64 and int64 of shape (rows, k), as `Scan.run`."""
+        order = self._cells.order
+        distances, rows = self._best.rank(self._cells.x, order, self._cells.x[order])
+        back = np.argsort(order)
+        return distances[back], rows[back]
+
+
+def _groups(block: np.ndarray) -> np.ndarray:
+    """Return the smallest of each group of rows; the last group may be smaller."""
+    whole = len(block) // GROUP * GROUP
+    smallest = block[:whole].reshape(-1, GROUP, block.shape[1]).min(axis=1)
+    if whole == len(block):
+        return smallest
+    return np.vstack([smallest, block[whole:].min(axis=0)])
+
+
+def _kth_bound(block: np.ndarray, k: int) -> np.ndarray:
+    """Return what the k-th smallest of each column does not exceed, shape (columns,)."""
+    smallest = _groups(block)
+    # k groups hold k values that are no larger than the largest of their minima.
+    smallest = smallest if len(smallest) >= 4 * k else block
+    if len(smallest) < k:
+        return np.full(block.shape[1], np.inf, np.float32)
+    return np.partition(np.ascontiguousarray(smallest.T), k - 1, axis=1)[:, k - 1]
+
+
+def _within(block: np.ndarray, limit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows and columns where the block is at most the limit, which is broadcast."""
+    rows, columns = block.shape
+    near = np.zeros((rows, -(-columns // WORD)), np.uint64)
+    np.less_equal(block, limit, out=near.view(bool)[:, :columns])
+    # Hits are few, and eight truths are compared at once as one integer.
+    words = np.flatnonzero(near != 0)
+    at, bit = np.nonzero(near.view(bool).reshape(-1, WORD)[words])
+    row, word = np.divmod(words[at], near.shape[1])
+    return row, word * WORD + bit

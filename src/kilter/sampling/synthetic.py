@@ -1,0 +1,183 @@
+"""What samplers share that make new rows between two rows of a table."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from imblearn.over_sampling.base import BaseOverSampler
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import validate_data
+
+from kilter._errors import ArgumentError
+from kilter.sampling.base import FORMATS, Origins, Sampler
+from kilter.sampling.cells import parts
+from kilter.sampling.containers import restore, take
+from kilter.sampling.neighbors import Neighbors, without_self
+
+BLOCK = 1 << 18  # numbers that are mixed at once: they stay in the cache
+NEIGHBORS = [
+    Interval(numbers.Integral, 1, None, closed="left"),
+    HasMethods(["kneighbors", "kneighbors_graph"]),
+]
+
+
+class Synthesizer(Sampler, BaseOverSampler):
+    """Base of the samplers whose new rows lie on the line between two rows.
+
+    A subclass says in ``_make`` of which two rows, and where between them.
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseOverSampler._parameter_constraints,
+        "small_class": [StrOptions({"warn", "error"})],
+    }
+
+    def _read(self, X: Any) -> Any:
+        return read_numbers(self, X)
+
+    def _fit_resample(self, X: Any, y: np.ndarray, generator: np.random.Generator) -> Origins:
+        made = [
+            self._make(X, y, code, count, generator)
+            for code, count in self.sampling_strategy_.items()
+            if count
+        ]
+        rows, partners, shares = (
+            np.concatenate(some) for some in zip(_nothing(), *made, strict=True)
+        )
+        return Origins(np.append(np.arange(len(y)), rows), partners, shares)
+
+    @abstractmethod
+    def _make(
+        self, X: Any, y: np.ndarray, code: int, count: int, generator: np.random.Generator
+    ) -> Origins:
+        """Say what ``count`` new rows of a class are made of."""
+
+    def _build(
+        self,
+        X: Any,
+        matrix: Any,
+        y: np.ndarray,
+        origins: Origins,
+        generator: np.random.Generator,
+    ) -> Any:
+        return restore(mix(matrix, origins), like=X)
+
+    def _neighbors(
+        self, X: Any, among: np.ndarray, neighbors: Any, code: int, rows: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the k nearest of some rows for each of them, or for ``rows`` of them.
+
+        A class that has fewer rows than asked for has fewer neighbours, or is an error.
+        """
+        search, k = as_neighbors(neighbors)
+        if len(among) <= k:
+            self._tell_of_small(code, len(among), k)
+            k = len(among) - 1
+        if k == 0:
+            return among[:, None]
+        search.fit(X[among])
+        if rows is None and isinstance(search, Neighbors):
+            return among[search.kneighbors(n_neighbors=k, return_distance=False)]
+        rows = among if rows is None else rows
+        return among[neighbors_among(search, X[rows], np.searchsorted(among, rows), k)]
+
+    def _tell_of_small(self, code: int, count: int, k: int) -> None:
+        label = self.classes_[code]
+        if self.small_class == "error":
+            raise ArgumentError(
+                f"`k_neighbors` must be below the number of rows of each class that is resampled; "
+                f"got {k} and class {label!r} with {count}. Take {count - 1} or fewer, use "
+                '`RandomOverSampler`, or `small_class="warn"`.'
+            )
+        use = f"its {count - 1} other rows" if count > 1 else "copies of it"
+        warnings.warn(
+            f"class {label!r} has {count} rows, too few for {k} neighbours: {use} are used",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def read_numbers(sampler: Sampler, X: Any) -> Any:
+    """Return a table as a matrix of finite numbers; images become rows."""
+    matrix = validate_data(sampler, X, accept_sparse=FORMATS, reset=True, allow_nd=True)
+    return matrix if matrix.ndim == 2 else matrix.reshape(len(matrix), -1)
+
+
+def _nothing() -> Origins:
+    return Origins(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+
+
+def as_neighbors(neighbors: Any) -> tuple[Any, int]:
+    """Return a search and how many neighbours are meant, from a number or an estimator.
+
+    As in imbalanced-learn an estimator counts the row itself as its first neighbour.
+    """
+    if isinstance(neighbors, numbers.Integral):
+        return Neighbors(int(neighbors)), int(neighbors)
+    return clone(neighbors), neighbors.n_neighbors - 1
+
+
+def neighbors_among(search: Any, x: Any, own: np.ndarray, k: int) -> np.ndarray:
+    """Return the k nearest of the fitted rows, (queries, k), without the row that each one is."""
+    distances, rows = search.kneighbors(x, n_neighbors=k + 1)
+    return without_self(distances, rows, own)[1]
+
+
+def pick(
+    rows: np.ndarray, neighbors: np.ndarray, count: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw rows and one neighbour of each, both of shape (count,)."""
+    which, place = np.divmod(generator.integers(neighbors.size, size=count), neighbors.shape[1])
+    return rows[which], neighbors[which, place]
+
+
+def mix(matrix: Any, origins: Origins) -> Any:
+    """Return the rows of a table that come from these origins, in its own type.
+
+    Integers and truths are mixed as fractions and rounded, never beyond what the type holds.
+    """
+    if origins.partners is None or origins.shares is None:
+        return take(matrix, origins.rows)
+    if sparse.issparse(matrix):
+        return _mix_sparse(matrix, origins)
+    out = np.empty((len(origins.rows), matrix.shape[1]), matrix.dtype)
+    size = max(BLOCK // matrix.shape[1], 1)
+    for part in parts(len(out), size):
+        # "clip" lets it write where it is told to: without it, take fills a buffer first.
+        np.take(matrix, origins.rows[part], axis=0, out=out[part], mode="clip")
+    made = out[origins.kept :]
+    for part in parts(len(made), size):
+        _move(made[part], matrix[origins.partners[part]], origins.shares[part, None])
+    return out
+
+
+def _move(rows: np.ndarray, partners: np.ndarray, shares: np.ndarray) -> None:
+    """Move rows towards their partners, in place."""
+    if rows.dtype.kind == "f":
+        partners -= rows
+        partners *= shares.astype(rows.dtype)
+        rows += partners
+    else:
+        rows[:] = to_type(rows + shares * (partners.astype(np.float64) - rows), rows.dtype)
+
+
+def to_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return numbers in a type: rounded where it is whole, never beyond what it holds."""
+    if dtype.kind == "f":
+        return values.astype(dtype, copy=False)
+    limits = np.iinfo(dtype) if dtype.kind in "iu" else None
+    return np.rint(values).clip(*((limits.min, limits.max) if limits else (0, 1))).astype(dtype)
+
+
+def _mix_sparse(matrix: Any, origins: Origins) -> Any:
+    table = matrix.tocsr()
+    mine = table[origins.rows[origins.kept :]]
+    way = sparse.diags_array(origins.shares) @ (table[origins.partners] - mine)
+    made = (mine + way).astype(matrix.dtype)
+    return sparse.vstack([table[origins.rows[: origins.kept]], made], format=matrix.format)
