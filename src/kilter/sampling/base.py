@@ -27,18 +27,18 @@ class Origins(NamedTuple):
     """
 
     rows: np.ndarray
-    partners: np.ndarray | None = None
-    shares: np.ndarray | None = None
+    partners: np.ndarray = np.empty(0, np.int32)
+    shares: np.ndarray = np.empty(0, np.float32)
 
     @property
     def kept(self) -> int:
         """How many rows, the first, are as they were."""
-        return len(self.rows) - (0 if self.partners is None else len(self.partners))
+        return len(self.rows) - len(self.partners)
 
     def blend(self, values: np.ndarray) -> np.ndarray:
         """Return a number for each row, from numbers of shape (old rows,)."""
         found = values[self.rows]
-        if self.partners is None or self.shares is None:
+        if not len(self.partners):
             return found
         made = found[self.kept :].astype(np.result_type(found, np.float32))
         made += self.shares * (values[self.partners] - made)
@@ -46,8 +46,6 @@ class Origins(NamedTuple):
 
     def select(self, chosen: np.ndarray) -> Origins:
         """Return the origins of some of these rows, int and sorted."""
-        if self.partners is None or self.shares is None:
-            return Origins(self.rows[chosen])
         made = chosen[chosen >= self.kept] - self.kept
         return Origins(self.rows[chosen], self.partners[made], self.shares[made])
 
@@ -119,7 +117,7 @@ class Sampler(BaseSampler):
         strategy = check_sampling_strategy(self.sampling_strategy, labels, self._sampling_type)
         self.sampling_strategy_ = strategy
         self.classes_, codes = np.unique(labels, return_inverse=True)
-        return matrix, codes
+        return matrix, codes.astype(np.min_scalar_type(-len(self.classes_)))
 
     def _read(self, X: Any) -> Any:
         """Return the rows as the sampler needs them."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.cluster import MiniBatchKMeans
+from sklearn.cluster import KMeans
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from kilter._errors import ArgumentError
@@ -19,6 +19,7 @@ from kilter.sampling.smote import SMOTE
 from kilter.sampling.synthetic import as_neighbors, pick
 
 BLOCK = 1024  # rows whose distances are added up at once
+SAMPLE = 20_000  # rows that clusters are found on
 
 
 class KMeansSMOTE(SMOTE):
@@ -36,7 +37,8 @@ class KMeansSMOTE(SMOTE):
     k_neighbors : int or neighbour estimator
         How many neighbours a partner is drawn from. An estimator counts the row itself.
     kmeans_estimator : int or estimator, optional
-        How many clusters, or what finds them; ``MiniBatchKMeans()`` if not given.
+        How many clusters, or what finds them. A number, 8 if not given, is that of k-means on
+        20,000 of the rows.
     cluster_balance_threshold : "auto" or float
         Clusters with a smaller share of the class are left alone. "auto" is half of the share
         that the class has of all rows that are made.
@@ -105,16 +107,20 @@ class KMeansSMOTE(SMOTE):
         self.density_exponent = density_exponent
 
     def _fit_resample(self, X: Any, y: np.ndarray, generator: np.random.Generator) -> Origins:
-        self.kmeans_estimator_ = self._kmeans()
-        self._clusters = self.kmeans_estimator_.fit_predict(X)
+        self._clusters = self._cluster(X, generator)
         return super()._fit_resample(X, y, generator)
 
-    def _kmeans(self) -> Any:
-        if self.kmeans_estimator is None:
-            return MiniBatchKMeans(random_state=self.random_state)
-        if isinstance(self.kmeans_estimator, numbers.Integral):
-            return MiniBatchKMeans(self.kmeans_estimator, random_state=self.random_state)
-        return clone(self.kmeans_estimator)
+    def _cluster(self, X: Any, generator: np.random.Generator) -> np.ndarray:
+        """Return the cluster of each row."""
+        if self.kmeans_estimator is not None and not isinstance(
+            self.kmeans_estimator, numbers.Integral
+        ):
+            self.kmeans_estimator_ = clone(self.kmeans_estimator)
+            return self.kmeans_estimator_.fit_predict(X)
+        seed = int(generator.integers(1 << 31))
+        self.kmeans_estimator_ = KMeans(self.kmeans_estimator or 8, n_init=1, random_state=seed)
+        sample = generator.permutation(X.shape[0])[:SAMPLE]
+        return self.kmeans_estimator_.fit(X[sample]).predict(X)
 
     def _make(
         self, X: Any, y: np.ndarray, code: int, count: int, generator: np.random.Generator

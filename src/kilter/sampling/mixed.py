@@ -166,7 +166,7 @@ class SMOTENC(SMOTE):
     ) -> Any:
         donors = self.__dict__.pop("_donors")
         made = take(X, origins.rows)
-        if origins.partners is None or origins.shares is None or not donors:
+        if not donors:
             return made
         mine = matrix.numbers[origins.rows[origins.kept :]].astype(np.float64)
         theirs = matrix.numbers[origins.partners]

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_consistent_length
 from kilter._errors import ArgumentError
 from kilter.sampling.base import Origins
 from kilter.sampling.containers import restore, take, to_array
-from kilter.sampling.synthetic import as_neighbors, mix, neighbors_among, read_numbers
+from kilter.sampling.synthetic import appended, as_neighbors, mix, neighbors_among, read_numbers
 
 
 class LabelPowerset(BaseEstimator):
@@ -116,13 +116,10 @@ class MLSMOTE(BaseEstimator):
         state = check_random_state(self.random_state)
         generator = np.random.default_rng(state.randint(1 << 31, size=4))
         self.rare_labels_ = rare_labels(labels)
-        nothing = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), labels[:0]
         made = [self._make(matrix, labels, label, generator) for label in self.rare_labels_]
-        rows, partners, shares, sets = (
-            np.concatenate(some) for some in zip(nothing, *made, strict=True)
-        )
-        origins = Origins(np.append(np.arange(len(labels)), rows), partners, shares)
-        every = np.vstack([labels, sets])
+        origins = appended(len(labels), [one for one, _ in made])
+        sets = [sets for _, sets in made]
+        every = np.vstack([labels, *sets])
         resampled = restore(mix(matrix, origins), like=X), restore(every, like=y)
         if sample_weight is None:
             return resampled
@@ -130,19 +127,19 @@ class MLSMOTE(BaseEstimator):
 
     def _make(
         self, X: Any, labels: np.ndarray, label: int, generator: np.random.Generator
-    ) -> tuple[np.ndarray, ...]:
+    ) -> tuple[Origins, np.ndarray]:
         """Say what one new row for each row with the label is made of, and its labels."""
         rows = np.flatnonzero(labels[:, label])
         search, k = as_neighbors(self.k_neighbors)
         k = min(k, len(rows) - 1)
         if k == 0:
-            return rows, rows, np.zeros(1), labels[rows]
+            return Origins(rows, rows, np.zeros(1)), labels[rows]
         own = np.arange(len(rows))
         near = rows[neighbors_among(search.fit(X[rows]), X[rows], own, k)]
         votes = labels[rows] + labels[near].sum(axis=1)
         partners = near[own, generator.integers(k, size=len(rows))]
         sets = (2 * votes >= k + 1).astype(labels.dtype)
-        return rows, partners, generator.random(len(rows)), sets
+        return Origins(rows, partners, generator.random(len(rows))), sets
 
 
 def rare_labels(labels: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from kilter.sampling import device
 from kilter.sampling.cells import Cells, cluster, plane_distances, scatter
 from kilter.sampling.search import Mutual, Scan
 
-CHUNK = 8192  # queries that go through the cells together
+CHUNK = 4096  # queries that go through the cells together
 SMALL = 10_000_000  # distances that are looked at before anything is planned
 LONG = 3_000_000_000  # distances whose search shows its progress
 SAMPLE = 512  # queries on which cells are tried

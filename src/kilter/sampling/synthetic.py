@@ -47,10 +47,7 @@ class Synthesizer(Sampler, BaseOverSampler):
             for code, count in self.sampling_strategy_.items()
             if count
         ]
-        rows, partners, shares = (
-            np.concatenate(some) for some in zip(_nothing(), *made, strict=True)
-        )
-        return Origins(np.append(np.arange(len(y)), rows), partners, shares)
+        return appended(len(y), made)
 
     @abstractmethod
     def _make(
@@ -109,8 +106,14 @@ def read_numbers(sampler: Sampler, X: Any) -> Any:
     return matrix if matrix.ndim == 2 else matrix.reshape(len(matrix), -1)
 
 
-def _nothing() -> Origins:
-    return Origins(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+def appended(old: int, made: list[Origins]) -> Origins:
+    """Return the origins of a table and the new rows behind it, in the fewest bytes that do."""
+    nobody, nothing = Origins(np.empty(0))[1:]
+    whole = np.int32 if old <= np.iinfo(np.int32).max else np.int64
+    rows = [np.arange(old, dtype=whole), *(one.rows.astype(whole) for one in made)]
+    partners = [nobody, *(one.partners.astype(whole) for one in made)]
+    shares = [nothing, *(one.shares.astype(np.float32) for one in made)]
+    return Origins(*map(np.concatenate, (rows, partners, shares)))
 
 
 def as_neighbors(neighbors: Any) -> tuple[Any, int]:
@@ -142,7 +145,7 @@ def mix(matrix: Any, origins: Origins) -> Any:
 
     Integers and truths are mixed as fractions and rounded, never beyond what the type holds.
     """
-    if origins.partners is None or origins.shares is None:
+    if not len(origins.partners):
         return take(matrix, origins.rows)
     if sparse.issparse(matrix):
         return _mix_sparse(matrix, origins)
