@@ -25,12 +25,18 @@ NAME = re.compile(r"test_([ab])(\d\d)_(\w+)")
 
 ADVICE = {
     "A1": ("Augment images: rotate, shift, shear, zoom, flip", "`augment.PerClass(layer)`"),
-    "A5": ("Oversample at random", '`sampling.BalancedBatches(draw="balanced")`'),
+    "A3": ("SMOTE", '`sampling.SMOTE()`, `sampling.BalancedBatches(mix="smote")`'),
+    "A4": ("Undersample at random", "`sampling.RandomUnderSampler()`"),
+    "A5": (
+        "Oversample at random",
+        '`sampling.RandomOverSampler()`, `sampling.BalancedBatches(draw="balanced")`',
+    ),
     "A6": ("Augment and resample together", "`sampling.BalancedBatches(augment=...)`"),
     "A7": ("Resample after the split, never before", "`data.split`: only a training part is drawn"),
     "A8": ("Weigh classes inversely to their frequency", "`class_weights`, `ExpectedCost`"),
     "A10": ("Stop early and restore the best weights", "`callbacks.RankingEarlyStopping`"),
     "A11": ("Watch training against validation", "`callbacks.GapWatcher`"),
+    "A12": ("Oversample within clusters", "`sampling.KMeansSMOTE()`"),
     "A13": ("Focal loss for two classes and many", "`losses.Focal`"),
     "A16": ("Precision, recall, F1 and ROC-AUC instead of accuracy", "`metrics`"),
 }
@@ -70,6 +76,10 @@ TRAPS = {
     "B18": ("Validation splits without strata", "`data.split` deals every class evenly"),
     "B19": ("Mixing fails on integer labels; nothing is per class", "`augment`"),
     "B20": ("Callbacks miscount the epochs of a dataset", "`BalancedBatches` counts its own"),
+    "B21": (
+        "imblearn.keras's balanced batches are drawn once and are not balanced",
+        "`BalancedBatches` deals every class evenly, anew in every epoch",
+    ),
 }
 
 

@@ -16,7 +16,17 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kilter"
 
 # Lowest first: a module may import what stands before it.
 LAYERS = (
-    *("_errors", "_numbers", "_types", "_export", "_lazy", "_backend", "_ops", "_targets"),
+    *(
+        "_errors",
+        "_numbers",
+        "_types",
+        "_export",
+        "_lazy",
+        "_backend",
+        "_ops",
+        "_targets",
+        "_containers",
+    ),
     *(
         "data",
         "tally",

@@ -19,6 +19,7 @@ from kilter.sampling import (
     draw_rows,
     mix,
 )
+from kilter.sampling.draws import largest_remainder
 
 COUNTS = np.array([180, 15, 5])
 LABELS = np.repeat([0, 1, 2], COUNTS)
@@ -235,3 +236,22 @@ def test_a_share_of_nothing_leaves_the_row_as_it_is() -> None:
     found = mix(np, row, row[::-1], np.zeros(5, np.float32), np.array([True, True, False]))
     np.testing.assert_array_equal(found, row)
     assert found.dtype == np.float32
+
+
+shares = st.lists(st.floats(0, 1e9), min_size=1, max_size=20).filter(lambda s: sum(s) > 1e-3)
+
+
+@given(shares, st.integers(0, 100_000))
+def test_largest_remainder_loses_nothing(shares: list[float], total: int) -> None:
+    found = largest_remainder(np.array(shares), total)
+    assert found.sum() == total
+    exact = np.array(shares) / sum(shares) * total
+    assert np.abs(found - exact).max() < 1 + 1e-6
+
+
+def test_largest_remainder_by_hand() -> None:
+    # Hamilton's method: 4.7, 3.3 and 2.0 of 10; and 8 seats by 1.6, 2.8, 3.6, floors 1 2 3
+    assert largest_remainder(np.array([47, 33, 20]), 10).tolist() == [5, 3, 2]
+    assert largest_remainder(np.array([0.2, 0.35, 0.45]), 8).tolist() == [2, 3, 3]
+    assert largest_remainder(np.array([1, 1, 1]), 5).tolist() == [2, 2, 1]
+    assert largest_remainder(np.array([1.0, 0.0]), 3).tolist() == [3, 0]

@@ -11,7 +11,14 @@ import pytest
 
 from kilter.augment import PerClass
 from kilter.data import load, split
-from kilter.sampling import BalancedBatches, BalancedIndices
+from kilter.sampling import (
+    SMOTE,
+    BalancedBatches,
+    BalancedIndices,
+    KMeansSMOTE,
+    RandomOverSampler,
+    RandomUnderSampler,
+)
 
 pytestmark = pytest.mark.backend
 
@@ -19,7 +26,33 @@ Y = np.array([0] * 90 + [1] * 10)
 X = np.arange(100, dtype=np.float32)[:, None]
 
 
+def test_a03_smote_is_one_line_before_the_network_and_in_the_batch() -> None:
+    x2, y2 = SMOTE(random_state=0).fit_resample(X, Y)
+    assert np.bincount(y2).tolist() == [90, 90]
+    np.testing.assert_array_equal(x2[:100], X)
+    assert ((x2[100:] >= 90) & (x2[100:] <= 99)).all()  # between rows of the rare class
+    x, y = (
+        np.concatenate(some) for some in zip(*BalancedBatches(X, Y, 20, mix="smote"), strict=True)
+    )
+    rare = x[y == 1, 0]
+    assert ((rare >= 90) & (rare <= 99)).all()
+    assert (rare % 1 == 0).sum() == 10  # each row once as it is, the others between two
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, "sigmoid")])
+    model.compile("sgd", loss="binary_crossentropy")
+    model.fit(x2, y2, verbose=0)
+
+
+def test_a04_undersampling_at_random_is_one_line() -> None:
+    x2, y2 = RandomUnderSampler(random_state=0).fit_resample(X, Y)
+    assert np.bincount(y2).tolist() == [10, 10]
+    assert len(np.unique(x2)) == 20  # rows of the table, none of them twice
+    np.testing.assert_array_equal(Y[x2[:, 0].astype(int)], y2)
+
+
 def test_a05_oversampling_at_random_is_one_line() -> None:
+    x2, y2 = RandomOverSampler(random_state=0).fit_resample(X, Y)
+    assert np.bincount(y2).tolist() == [90, 90]
+    np.testing.assert_array_equal(Y[x2[:, 0].astype(int)], y2)
     batches = BalancedBatches(X, Y, batch_size=20, draw="balanced")
     rows = np.concatenate([x[:, 0] for x, _ in batches]).astype(int)
     assert np.bincount(Y[rows]).tolist() == [50, 50]
@@ -45,6 +78,16 @@ def test_a07_what_is_resampled_is_the_training_part() -> None:
         drawn = np.concatenate([x[:, 0] for x, _ in batches]).astype(int)
         assert not set(drawn) & set(rest)
         assert (Y[rest] == 1).mean() == pytest.approx(0.1, abs=0.03)  # as it is, not balanced
+
+
+def test_a12_clusters_of_a_rare_class_are_oversampled_on_their_own() -> None:
+    rng = np.random.default_rng(0)
+    places = np.repeat([[0, 0], [9, 9], [9, -9]], [300, 20, 20], axis=0)
+    x, y = places + rng.normal(size=(340, 2)), np.repeat([0, 1], [300, 40])
+    x2, y2 = KMeansSMOTE(kmeans_estimator=3, random_state=0).fit_resample(x, y)
+    assert np.bincount(y2).tolist() == [300, 300]
+    assert (abs(x2[340:, 1]) > 5).all()  # none between the two places
+    assert (SMOTE(k_neighbors=39, random_state=0).fit_resample(x, y)[0][340:, 1] < 5).any()
 
 
 def test_b18_every_class_is_dealt_evenly() -> None:

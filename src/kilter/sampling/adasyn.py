@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kilter._errors import ArgumentError
-from kilter.sampling.base import Origins, largest_remainder, rows_of
+from kilter.sampling.base import Origins, rows_of
 from kilter.sampling.borderline import foreign_share
+from kilter.sampling.draws import largest_remainder
 from kilter.sampling.synthetic import NEIGHBORS, Synthesizer
 
 
@@ -77,7 +78,7 @@ class ADASYN(Synthesizer):
         hardness = foreign_share(X, y, rows, self.n_neighbors)
         if not hardness.any():
             raise ArgumentError(
-                f"`y` must have rows of class {self.classes_[code]!r} with another class among "
+                f"`y` must have rows of class {self._label(code)!r} with another class among "
                 "their neighbours for ADASYN; got none, the class stands apart. Use `SMOTE`."
             )
         neighbors = self._neighbors(X, rows, self.n_neighbors, code)

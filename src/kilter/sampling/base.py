@@ -13,8 +13,8 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length, validate_data
 
+from kilter._containers import is_frame, take, to_array
 from kilter._errors import ArgumentError
-from kilter.sampling.containers import is_frame, take, to_array
 
 FORMATS = ("csr", "csc")
 
@@ -41,7 +41,8 @@ class Origins(NamedTuple):
         if not len(self.partners):
             return found
         made = found[self.kept :].astype(np.result_type(found, np.float32))
-        made += self.shares * (values[self.partners] - made)
+        # A row that moved away from its partner takes nothing of it.
+        made += np.maximum(self.shares, 0) * (values[self.partners] - made)
         return np.append(found[: self.kept], made)
 
     def select(self, chosen: np.ndarray) -> Origins:
@@ -79,6 +80,7 @@ class Sampler(BaseSampler):
             In the kinds that they came in; and ``sample_weight`` as a third if it was given.
         """
         self._validate_params()
+        check_weights(sample_weight)
         check_consistent_length(X, y, sample_weight)
         generator = self._generator()
         matrix, codes, origins = self._trace(X, y, generator)
@@ -95,8 +97,10 @@ class Sampler(BaseSampler):
         strategy = self.sampling_strategy_
         positions = dict(zip(self.classes_.tolist(), range(len(self.classes_)), strict=True))
         self.sampling_strategy_ = {positions[_plain(k)]: n for k, n in strategy.items()}
-        origins = self._fit_resample(matrix, codes, generator)
-        self.sampling_strategy_ = strategy
+        try:
+            origins = self._fit_resample(matrix, codes, generator)
+        finally:
+            self.sampling_strategy_ = strategy
         return matrix, codes, origins
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -143,6 +147,10 @@ class Sampler(BaseSampler):
         """Return the resampled table, of the kind of ``X``; ``matrix`` is what was read of it."""
         return take(X, origins.rows)
 
+    def _label(self, code: int) -> Any:
+        """Return the label of a class, as errors name it."""
+        return self.classes_.tolist()[code]
+
     def _generator(self) -> np.random.Generator:
         """Return new randomness from ``random_state``, for all classes together."""
         state = check_random_state(getattr(self, "random_state", None))
@@ -185,13 +193,29 @@ def read_labels(y: Any) -> np.ndarray:
     )
 
 
+def check_weights(sample_weight: Any) -> None:
+    """Raise unless weights, if there are any, are one number a row."""
+    if sample_weight is not None and np.ndim(sample_weight) != 1:
+        raise ArgumentError(
+            "`sample_weight` must have one number a row, shape (rows,); got the shape "
+            f"{np.shape(sample_weight)}."
+        )
+
+
 def _check_classes(labels: np.ndarray) -> None:
-    kind = type_of_target(labels)
+    kind = "missing labels" if _has_missing(labels) else type_of_target(labels)
     if kind not in ("binary", "multiclass"):
         raise ArgumentError(
             f"`y` must be labels of classes; Unknown label type: {kind}. Cut a number into "
             "classes first; encode or drop missing labels."
         )
+
+
+def _has_missing(labels: np.ndarray) -> bool:
+    if labels.dtype.kind == "O":
+        # A missing value is None, or is not equal to itself, or, in pandas, neither.
+        return any(label is None or (label == label) is not True for label in labels)
+    return labels.dtype.kind == "f" and bool(np.isnan(labels).any())
 
 
 def takes_any_rows(tags: Any) -> Any:
@@ -210,17 +234,3 @@ def chooses_rows(tags: Any) -> Any:
 def rows_of(codes: np.ndarray, code: int) -> np.ndarray:
     """Return the positions of the rows of a class."""
     return np.flatnonzero(codes == code)
-
-
-def largest_remainder(shares: np.ndarray, total: int) -> np.ndarray:
-    """Share out a whole number by shares (n,), int64 of shape (n,), so that nothing is lost.
-
-    Examples
-    --------
-    >>> largest_remainder(np.array([0.5, 0.3, 0.2]), 4)
-    array([2, 1, 1])
-    """
-    exact = shares / shares.sum() * total
-    whole = np.floor(exact).astype(np.int64)
-    whole[np.argsort(whole - exact, kind="stable")[: total - whole.sum()]] += 1
-    return whole

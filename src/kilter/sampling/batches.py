@@ -10,9 +10,10 @@ import numpy as np
 
 from kilter._errors import ArgumentError, did_you_mean
 from kilter._numbers import is_whole
+from kilter.sampling.blend import blend
 from kilter.sampling.indices import BalancedIndices
 from kilter.sampling.labels import to_array
-from kilter.sampling.partners import Partners, blend, check_mixable
+from kilter.sampling.partners import Partners, check_mixable
 from kilter.sampling.rows import Rows, to_rows
 
 

@@ -101,10 +101,10 @@ class BorderlineSMOTE(SMOTE):
         rows = rows_of(y, code)
         share = foreign_share(X, y, rows, self.m_neighbors)
         danger = rows[(share >= 0.5) & (share < 1)]
-        self.in_danger_indices[self.classes_.tolist()[code]] = danger
+        self.in_danger_indices[self._label(code)] = danger
         if not len(danger):
             warnings.warn(
-                f"class {self.classes_[code]!r} has no row in danger and stays as it is: SMOTE "
+                f"class {self._label(code)!r} has no row in danger and stays as it is: SMOTE "
                 "makes rows of all",
                 UserWarning,
                 stacklevel=2,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 CELL = 1024  # rows of an arbitrary cell
 DEALT = 1024  # rows that are compared with all centres at once
@@ -22,15 +24,21 @@ class Cells:
     and 1; its product with (query, 1, square of the query) is the squared distance.
     ``norms`` (cells,) is the largest squared distance of a row from ``middle`` (width,); it is
     None where cells are arbitrary: no planes divide them, and the middle is the centre of all.
+    Differences in all of these are in units of ``scale``, so that no square overflows.
     """
 
     x: np.ndarray
     middle: np.ndarray
+    scale: float
     order: np.ndarray
     ends: np.ndarray
     centers: np.ndarray
     products: np.ndarray
     norms: np.ndarray | None = None
+
+    def relative(self, queries: np.ndarray, center: np.ndarray) -> np.ndarray:
+        """Return queries less a centre, in units of the scale."""
+        return (queries - center) * self.x.dtype.type(1 / self.scale)
 
     def rows(self, cell: int) -> slice:
         """Return where the rows of a cell lie."""
@@ -39,51 +47,75 @@ class Cells:
 
 def scatter(x: np.ndarray) -> Cells:
     """Deal rows of shape (rows, width) into arbitrary cells, to scan them all."""
-    middle = x.mean(axis=0, dtype=np.float64).astype(x.dtype)
+    middle, scale = _spread(x)
     order = np.random.default_rng(0).permutation(len(x))
     ends = np.append(np.arange(CELL, len(x), CELL), len(x))
     centers = np.tile(middle, (len(ends), 1))
-    return Cells(x, middle, order, ends, centers, _products(x, order, ends, centers))
+    return _fill(Cells(x, middle, scale, order, ends, centers, _room(x)))
 
 
 def cluster(x: np.ndarray, cells: int) -> Cells:
     """Deal rows of shape (rows, width) into cells around centres of k-means."""
-    middle = x.mean(axis=0, dtype=np.float64).astype(x.dtype)
+    middle, scale = _spread(x)
     sample = np.random.default_rng(0).permutation(len(x))[: 64 * cells]
     kmeans = KMeans(cells, init="random", n_init=1, max_iter=5, random_state=0)
-    centers = kmeans.fit(x[sample] - middle).cluster_centers_ + middle
-    home, norm = _deal(x, middle, centers)
+    with warnings.catch_warnings():
+        # Fewer distinct rows than centres make some of these equal: such cells are empty.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        kmeans.fit((x[sample] - middle) * x.dtype.type(1 / scale))
+    centers = kmeans.cluster_centers_.astype(x.dtype) * x.dtype.type(scale) + middle
+    home, norm = _deal(x, middle, scale, centers)
     norms = np.zeros(len(centers))
     np.maximum.at(norms, home, norm)
     order = np.argsort(home, kind="stable")
     ends = np.cumsum(np.bincount(home, minlength=len(centers)))
-    return Cells(x, middle, order, ends, centers, _products(x, order, ends, centers), norms)
+    return _fill(Cells(x, middle, scale, order, ends, centers, _room(x), norms))
 
 
-def _deal(x: np.ndarray, middle: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _spread(x: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the mean row, and a power of two that no number is farther from it than."""
+    middle = x.mean(axis=0, dtype=np.float64).astype(x.dtype)
+    most = max(float((x.max(axis=0) - middle).max()), float((middle - x.min(axis=0)).max()))
+    return middle, 2.0 ** np.ceil(np.log2(most)) if most > 0 else 1.0
+
+
+def _room(x: np.ndarray) -> np.ndarray:
+    return np.ones((len(x), x.shape[1] + 2), np.float32)
+
+
+def _fill(cells: Cells) -> Cells:
+    for cell, center in enumerate(cells.centers):
+        at = cells.rows(cell)
+        relative = cells.relative(cells.x[cells.order[at]], center).astype(np.float32, copy=False)
+        np.multiply(relative, -2, out=cells.products[at, :-2])
+        cells.products[at, -2] = squares(relative)
+    return cells
+
+
+def _deal(
+    x: np.ndarray, middle: np.ndarray, scale: float, centers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the nearest centre of each row and its squared distance from the middle."""
     home, norm = np.empty(len(x), np.int64), np.empty(len(x))
+    unit = x.dtype.type(1 / scale)
+    centers = (centers - middle) * unit
     for part in parts(len(x), DEALT):
-        relative = x[part] - middle
-        home[part] = _to_centers(relative, centers - middle).argmin(axis=1)
+        relative = (x[part] - middle) * unit
+        home[part] = _to_centers(relative, centers).argmin(axis=1)
         norm[part] = squares(relative)
     return home, norm
-
-
-def _products(
-    x: np.ndarray, order: np.ndarray, ends: np.ndarray, centers: np.ndarray
-) -> np.ndarray:
-    products = np.ones((len(x), x.shape[1] + 2), np.float32)
-    for center, at in zip(centers, np.split(np.arange(len(x)), ends[:-1]), strict=True):
-        relative = (x[order[at]] - center).astype(np.float32, copy=False)
-        products[at, :-2] = -2 * relative
-        products[at, -2] = squares(relative)
-    return products
 
 
 def _to_centers(x: np.ndarray, centers: np.ndarray) -> np.ndarray:
     """Return squared distances of rows to centres, both less the middle, (rows, centers)."""
     return squares(x)[:, None] - 2 * (x @ centers.T) + squares(centers)
+
+
+def facing(products: np.ndarray) -> np.ndarray:
+    """Return what the products of rows are to be taken with to get their squared distances."""
+    faces = products * np.float32(-0.5)
+    faces[:, -2:] = products[:, :-3:-1]
+    return faces
 
 
 def squares(x: np.ndarray) -> np.ndarray:
@@ -111,7 +143,7 @@ def plane_distances(
     """
     if cells.norms is None:
         return np.zeros(len(queries), int), np.zeros((len(queries), len(cells.ends)), np.float32)
-    relative, centers = queries - cells.middle, cells.centers - cells.middle
+    relative, centers = (cells.relative(x, cells.middle) for x in (queries, cells.centers))
     to_centers = _to_centers(relative, centers)
     home = to_centers.argmin(axis=1)
     own = np.take_along_axis(to_centers, home[:, None], axis=1)

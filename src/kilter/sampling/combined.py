@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
 from sklearn.base import clone
-from sklearn.utils._param_validation import HasMethods
 
+from kilter._containers import restore
+from kilter._errors import ArgumentError
 from kilter.sampling.base import Origins, Sampler
-from kilter.sampling.cleaning import EditedNearestNeighbours, TomekLinks
-from kilter.sampling.containers import restore
+from kilter.sampling.cleaning import Cleaner, EditedNearestNeighbours, TomekLinks
+from kilter.sampling.mixed import SMOTENC
 from kilter.sampling.smote import SMOTE
-from kilter.sampling.synthetic import mix, read_numbers
+from kilter.sampling.synthetic import Synthesizer, mix, read_numbers
 
 
 class Combined(Sampler):
@@ -35,9 +36,14 @@ class Combined(Sampler):
         return made.select(kept.rows)
 
     def _smote(self) -> Any:
-        if self.smote is not None:
-            return clone(self.smote)
-        return SMOTE(sampling_strategy=self.sampling_strategy)
+        if self.smote is None:
+            return SMOTE(sampling_strategy=self.sampling_strategy)
+        if isinstance(self.smote, SMOTENC):
+            raise ArgumentError(
+                "`smote` must make rows of numbers, whose neighbours are looked for again; got "
+                "SMOTENC. Clean a table with categories before it is over-sampled."
+            )
+        return clone(self.smote)
 
     @abstractmethod
     def _cleaner(self) -> Any:
@@ -67,7 +73,8 @@ class SMOTEENN(Combined):
     random_state : int, RandomState or None
         A seed gives the same rows again.
     smote : sampler, optional
-        A SMOTE of kilter; ``SMOTE()`` with this strategy if not given.
+        A sampler of kilter that makes rows between rows, whose ``random_state`` is not used;
+        ``SMOTE()`` with this strategy if not given.
     enn : sampler, optional
         An `EditedNearestNeighbours`; one for all classes if not given.
 
@@ -87,8 +94,8 @@ class SMOTEENN(Combined):
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseOverSampler._parameter_constraints,
-        "smote": [HasMethods(["fit_resample"]), None],
-        "enn": [HasMethods(["fit_resample"]), None],
+        "smote": [Synthesizer, None],
+        "enn": [Cleaner, None],
     }
 
     def __init__(
@@ -124,7 +131,8 @@ class SMOTETomek(Combined):
     random_state : int, RandomState or None
         A seed gives the same rows again.
     smote : sampler, optional
-        A SMOTE of kilter; ``SMOTE()`` with this strategy if not given.
+        A sampler of kilter that makes rows between rows, whose ``random_state`` is not used;
+        ``SMOTE()`` with this strategy if not given.
     tomek : sampler, optional
         A `TomekLinks`; one for all classes if not given.
 
@@ -144,8 +152,8 @@ class SMOTETomek(Combined):
 
     _parameter_constraints: ClassVar[dict] = {
         **BaseOverSampler._parameter_constraints,
-        "smote": [HasMethods(["fit_resample"]), None],
-        "tomek": [HasMethods(["fit_resample"]), None],
+        "smote": [Synthesizer, None],
+        "tomek": [Cleaner, None],
     }
 
     def __init__(

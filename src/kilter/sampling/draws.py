@@ -64,14 +64,26 @@ def apportion(shares: np.ndarray, total: int) -> np.ndarray:
     >>> apportion(np.array([0.985, 0.014, 0.001]), 100)
     array([98,  1,  1])
     """
-    exact = shares / shares.sum() * total
-    slots = np.floor(exact).astype(np.int64)
-    left = total - slots.sum()
-    slots[np.argsort(slots - exact, kind="stable")[:left]] += 1
+    slots = largest_remainder(shares, total)
     for empty in np.flatnonzero(slots == 0):
         slots[slots.argmax()] -= 1
         slots[empty] = 1
     return slots
+
+
+def largest_remainder(shares: np.ndarray, total: int) -> np.ndarray:
+    """Share out a whole number by shares (n,), int64 of shape (n,), so that nothing is lost.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> largest_remainder(np.array([0.5, 0.3, 0.2]), 4)
+    array([2, 1, 1])
+    """
+    exact = shares / shares.sum() * total
+    whole = np.floor(exact).astype(np.int64)
+    whole[np.argsort(whole - exact, kind="stable")[: total - whole.sum()]] += 1
+    return whole
 
 
 class BaseDraws:

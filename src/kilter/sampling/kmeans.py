@@ -13,8 +13,9 @@ from sklearn.cluster import KMeans
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from kilter._errors import ArgumentError
-from kilter.sampling.base import Origins, largest_remainder
-from kilter.sampling.cells import parts, squares
+from kilter.sampling.base import Origins
+from kilter.sampling.cells import facing, parts, scatter
+from kilter.sampling.draws import largest_remainder
 from kilter.sampling.smote import SMOTE
 from kilter.sampling.synthetic import as_neighbors, pick
 
@@ -118,7 +119,9 @@ class KMeansSMOTE(SMOTE):
             self.kmeans_estimator_ = clone(self.kmeans_estimator)
             return self.kmeans_estimator_.fit_predict(X)
         seed = int(generator.integers(1 << 31))
-        self.kmeans_estimator_ = KMeans(self.kmeans_estimator or 8, n_init=1, random_state=seed)
+        self.kmeans_estimator_ = KMeans(
+            self.kmeans_estimator or 8, n_init=1, max_iter=50, random_state=seed
+        )
         sample = generator.permutation(X.shape[0])[:SAMPLE]
         return self.kmeans_estimator_.fit(X[sample]).predict(X)
 
@@ -127,6 +130,8 @@ class KMeansSMOTE(SMOTE):
     ) -> Origins:
         chosen = self._chosen(y, code, count)
         sparsities = np.array([self._log_sparsity(X[rows]) for rows in chosen])
+        if np.isneginf(sparsities).all():
+            sparsities[:] = 0  # one point in each cluster: none is sparser than another
         shares = np.exp(sparsities - sparsities.max())
         made = [
             self._within(X, rows, some, code, generator)
@@ -157,7 +162,7 @@ class KMeansSMOTE(SMOTE):
         if not chosen:
             raise ArgumentError(
                 f"`cluster_balance_threshold` must leave a cluster with at least {least} rows of "
-                f"class {self.classes_[code]!r}; at {threshold:.3g} none is left, and the largest "
+                f"class {self._label(code)!r}; at {threshold:.3g} none is left, and the largest "
                 f"share of the class is {shares.max():.3g}. Lower it, or take more clusters."
             )
         return chosen
@@ -187,16 +192,15 @@ def mean_distance(x: Any) -> float:
     >>> mean_distance(np.array([[0.0], [1.0], [3.0]]))
     2.0
     """
-    if sparse.issparse(x):
-        x = x.toarray()
-    x = (x - x.mean(axis=0, dtype=np.float64)).astype(np.result_type(x, np.float32))
-    square = squares(x)
-    total = 0.0
-    for mine in parts(len(x), BLOCK):
+    x = x.toarray() if sparse.issparse(x) else x
+    cells = scatter(x.astype(np.result_type(x, np.float32), copy=False))
+    products, total, rows = cells.products, 0.0, len(x)
+    for mine in parts(rows, BLOCK):
         for theirs in parts(mine.stop, BLOCK):
-            block = square[mine, None] + square[theirs] - 2 * (x[mine] @ x[theirs].T)
-            distances = np.sqrt(np.maximum(block, 0)).sum(dtype=np.float64)
+            block = products[mine] @ facing(products[theirs]).T
             if mine == theirs:
-                distances -= np.sqrt(np.maximum(np.diagonal(block), 0)).sum(dtype=np.float64)
-            total += distances if mine == theirs else 2 * distances
-    return float(total / (len(x) * (len(x) - 1)))
+                np.fill_diagonal(block, 0)  # where float32 has next to nothing
+            np.sqrt(np.maximum(block, 0, out=block), out=block)
+            both = 1 if mine == theirs else 2
+            total += both * block.sum(axis=1).sum(dtype=np.float64)
+    return float(total * cells.scale / (rows * (rows - 1)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 
+from kilter import _containers
 from kilter._errors import ArgumentError
 
 NONE = -1
@@ -75,9 +75,7 @@ def to_array(values: Any, name: str = "y") -> np.ndarray:
         raise ArgumentError(
             f"`{name}` must be dense; got a sparse matrix. Pass `.toarray()` of it."
         )
-    frame = nw.from_native(values, allow_series=True, pass_through=True)
-    known = isinstance(frame, nw.DataFrame | nw.Series)
-    return frame.to_numpy() if known else np.asarray(values)
+    return _containers.to_array(values)
 
 
 def _to_numbers(y: Any) -> np.ndarray:

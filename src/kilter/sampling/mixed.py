@@ -10,11 +10,11 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 
+from kilter._containers import is_frame, take, to_frame
 from kilter._errors import ArgumentError
 from kilter.sampling.base import Origins, Sampler, rows_of
-from kilter.sampling.containers import is_frame, take, to_frame
+from kilter.sampling.blend import to_type
 from kilter.sampling.smote import SMOTE
-from kilter.sampling.synthetic import to_type
 
 
 class Mixed(NamedTuple):
@@ -96,7 +96,8 @@ class SMOTENC(SMOTE):
         self.categorical_features = categorical_features
 
     def _read(self, X: Any) -> Mixed:
-        table = Sampler._read(self, X)
+        # Left to itself numpy turns a list of numbers and words into words.
+        table = Sampler._read(self, np.array(X, object) if isinstance(X, list) else X)
         self.categorical_features_ = self._categorical(table)
         every = np.arange(table.shape[1])
         self.continuous_features_ = np.setdiff1d(every, self.categorical_features_)
@@ -128,16 +129,16 @@ class SMOTENC(SMOTE):
                 )
             kinds = frame.schema.values()
             return np.flatnonzero([not kind.is_numeric() for kind in kinds])
-        names = np.asarray(wanted)
-        if names.dtype == bool:
+        names, width = np.asarray(wanted), table.shape[1]
+        if names.dtype == bool and len(names) == width:
             return np.flatnonzero(names)
-        if names.dtype.kind in "iu":
-            return np.unique(names % table.shape[1])
+        if names.dtype.kind in "iu" and ((names >= -width) & (names < width)).all():
+            return np.unique(names % width)
         missing = sorted(set(names.tolist()) - set(getattr(frame, "columns", [])))
         if missing:
             raise ArgumentError(
-                f"`categorical_features` must be columns of `X`; got {', '.join(missing)}, which "
-                "it does not have."
+                "`categorical_features` must be columns of `X`; it does not have "
+                f"{', '.join(map(str, missing))}."
             )
         return np.sort([frame.columns.index(name) for name in names])
 
@@ -207,7 +208,7 @@ def _fill_array(
     X: Any, made: Any, kept: int, columns: dict[int, np.ndarray], sources: dict[int, np.ndarray]
 ) -> Any:
     """Put what was made into the last rows of an array or a list."""
-    table, old = np.asarray(made, getattr(X, "dtype", object)), np.asarray(X)
+    table, old = (np.asarray(x, getattr(X, "dtype", object)) for x in (made, X))
     for column, values in columns.items():
         table[kept:, column] = values if table.dtype == object else to_type(values, table.dtype)
     for column, rows in sources.items():
@@ -227,8 +228,9 @@ def _fill_frame(
             filled.append(nw.maybe_reset_index(old[name][rows]))
             continue
         kind = old.schema[name]
-        values = np.rint(columns[place]) if kind.is_integer() else columns[place]
-        values = np.append(table[name].to_numpy()[:kept], values)
-        made_column = nw.new_series(name, values, backend=old.implementation)
-        filled.append(made_column.cast(kind))
+        whole = kind.is_integer() or kind == nw.Boolean
+        values = np.rint(columns[place]) if whole else columns[place]
+        new = nw.new_series(name, values, backend=old.implementation).cast(kind)
+        column = nw.concat([table[name][:kept].to_frame(), new.to_frame()])[name]
+        filled.append(nw.maybe_reset_index(column))
     return table.with_columns(*filled).to_native()

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_consistent_length
 
+from kilter._containers import restore, take, to_array
 from kilter._errors import ArgumentError
-from kilter.sampling.base import Origins
-from kilter.sampling.containers import restore, take, to_array
-from kilter.sampling.synthetic import appended, as_neighbors, mix, neighbors_among, read_numbers
+from kilter.sampling.base import Origins, check_weights
+from kilter.sampling.synthetic import (
+    NEIGHBORS,
+    appended,
+    as_neighbors,
+    mix,
+    neighbors_among,
+    read_numbers,
+)
 
 
 class LabelPowerset(BaseEstimator):
@@ -51,11 +59,14 @@ class LabelPowerset(BaseEstimator):
     [[1, 1], [1, 1]]
     """
 
+    _parameter_constraints: ClassVar[dict] = {"sampler": [HasMethods(["fit_resample"])]}
+
     def __init__(self, sampler: Any) -> None:
         self.sampler = sampler
 
     def fit_resample(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Any, ...]:
         """Resample rows and their labels, of shape (rows, labels); see `Sampler.fit_resample`."""
+        self._validate_params()
         self.label_sets_, which = np.unique(read_label_sets(y), axis=0, return_inverse=True)
         self.sampler_ = clone(self.sampler)
         weights = () if sample_weight is None else (sample_weight,)
@@ -104,13 +115,20 @@ class MLSMOTE(BaseEstimator):
     ([[1, 1], [1, 1]], True)
     """
 
+    _parameter_constraints: ClassVar[dict] = {
+        "k_neighbors": NEIGHBORS,
+        "random_state": ["random_state"],
+    }
+
     def __init__(self, *, k_neighbors: Any = 5, random_state: Any = None) -> None:
         self.k_neighbors = k_neighbors
         self.random_state = random_state
 
     def fit_resample(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Any, ...]:
         """Resample rows and their labels, of shape (rows, labels); see `Sampler.fit_resample`."""
+        self._validate_params()
         labels = read_label_sets(y)
+        check_weights(sample_weight)
         check_consistent_length(X, labels, sample_weight)
         matrix = read_numbers(self, X)
         state = check_random_state(self.random_state)
@@ -153,13 +171,18 @@ def rare_labels(labels: np.ndarray) -> np.ndarray:
     """
     counts = labels.sum(axis=0)
     there = counts > 0
+    if not there.any():
+        return np.empty(0, np.int64)
     ratio = np.where(there, counts.max() / np.maximum(counts, 1), 0)
     return np.flatnonzero(ratio > ratio[there].mean())
 
 
 def read_label_sets(y: Any) -> np.ndarray:
     """Return labels as columns of 0 and 1, dense, of shape (rows, labels)."""
-    labels = to_array(y)
+    try:
+        labels = to_array(y)
+    except ValueError:  # lists of different lengths
+        labels = np.empty(len(y), object)
     labels = labels.toarray() if sparse.issparse(labels) else labels
     if labels.ndim != 2 or not np.isin(labels, (0, 1)).all():
         raise ArgumentError(

@@ -19,7 +19,8 @@ from kilter.sampling.search import Mutual, Scan
 CHUNK = 4096  # queries that go through the cells together
 SMALL = 10_000_000  # distances that are looked at before anything is planned
 LONG = 3_000_000_000  # distances whose search shows its progress
-SAMPLE = 512  # queries on which cells are tried
+TRIED = 64  # queries on which cells are tried
+MEASURED = 512  # queries on which a recall is measured
 CELLED = 1.3  # what a distance costs among cells, where it costs 1 in a plain scan
 
 
@@ -53,40 +54,57 @@ class Search(NamedTuple):
         return len(self.asked) * len(self.x)
 
 
+class Trial(NamedTuple):
+    """What came of cells on some of the queries.
+
+    How many cells to look into (None for all that may be needed), the recall, and the share of
+    all distances that were looked at.
+    """
+
+    queries: int
+    probes: int | None
+    recall: float
+    share: float
+
+
 def find(search: Search) -> Nearest:
     """Find the k nearest rows of each query; without queries a row finds itself too."""
     if search.work <= SMALL:
         return _scan_all(search, threads=1)
     if device.takes(search.device, search.work):
         return Nearest(*device.nearest(search.x, search.asked, search.k), 1.0)
+    count = int(np.clip(len(search.x) ** 0.5 / 4, 16, 1024))
     with _single_threads(search.threads) as threads:
-        cells = cluster(search.x, cells=int(np.clip(len(search.x) ** 0.5 / 4, 16, 1024)))
-        probes, recall, share = _try(search, cells)
-        # A plain scan needs half of the products where rows look for each other.
-        if share * CELLED > (0.5 if search.queries is None else 1):
+        # Dealing rows into cells looks at as many distances as so many queries do.
+        if len(search.asked) < 4 * count:
             return _scan_all(search, threads)
-        if probes is not None and search.verbose:
-            _say(probes, recall, cells)
-        return Nearest(*_scan_some(search, cells, probes, threads), recall)
+        cells = cluster(search.x, count)
+        trial = _try(search, cells)
+        # A plain scan needs half of the products where rows look for each other.
+        if trial.share * CELLED > (0.5 if search.queries is None else 1):
+            return _scan_all(search, threads)
+        if trial.probes is not None and search.verbose:
+            _say(trial, len(cells.ends))
+        return Nearest(*_scan_some(search, cells, trial.probes, threads), trial.recall)
 
 
-def _try(search: Search, cells: Cells) -> tuple[int | None, float, float]:
-    """Try the cells on a sample: how many to look into, with what recall and share of pairs."""
-    sample = np.random.default_rng(0).permutation(len(search.asked))[:SAMPLE]
-    queries = search.asked[sample]
-    own = sample if search.queries is None else None
+def _try(search: Search, cells: Cells) -> Trial:
+    """Search some of the queries exactly, and with ever more cells until the recall is enough."""
+    size = TRIED if search.recall == 1 else MEASURED
+    sample = np.random.default_rng(0).permutation(len(search.asked))[:size]
+    queries, work = search.asked[sample], len(sample) * len(search.x)
     exact = Scan(cells, queries, search.k)
     truth = exact.run()[1]
     probes = 1
     while search.recall < 1 and probes < len(cells.ends):
         scan = Scan(cells, queries, search.k, probes)
-        recall = _recall(scan.run()[1], truth, own)
+        recall = _recall(scan.run()[1], truth, sample if search.queries is None else None)
         if scan.pairs >= exact.pairs:
             break
         if recall >= search.recall:
-            return probes, recall, scan.pairs / len(sample) / len(search.x)
+            return Trial(len(sample), probes, recall, scan.pairs / work)
         probes *= 2
-    return None, 1.0, exact.pairs / len(sample) / len(search.x)
+    return Trial(len(sample), None, 1.0, exact.pairs / work)
 
 
 def _recall(found: np.ndarray, truth: np.ndarray, own: np.ndarray | None) -> float:
@@ -96,10 +114,10 @@ def _recall(found: np.ndarray, truth: np.ndarray, own: np.ndarray | None) -> flo
     return float(hit[counts].mean())
 
 
-def _say(probes: int, recall: float, cells: Cells) -> None:
+def _say(trial: Trial, cells: int) -> None:
     Console(stderr=True).print(
-        f"approximate neighbours: recall {recall:.3f} measured on {SAMPLE} rows, "
-        f"{probes} of {len(cells.ends)} cells",
+        f"approximate neighbours: recall {trial.recall:.3f} measured on {trial.queries} rows, "
+        f"{trial.probes} of {cells} cells",
         highlight=False,
     )
 
@@ -151,11 +169,11 @@ def _work(function: Callable[[Any], None], parts: list[Any], threads: int, searc
 
 @contextlib.contextmanager
 def _single_threads(threads: int | None) -> Iterator[int]:
-    """Let BLAS run on one thread, and yield how many threads to run beside each other."""
+    """Let libraries run on one thread, and yield how many threads to run beside each other."""
     if threads is None:
         pools = threadpool_info()
         threads = max(
             (pool["num_threads"] for pool in pools if pool["user_api"] == "blas"), default=1
         )
-    with threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1):
         yield max(threads, 1)

@@ -11,11 +11,12 @@ from imblearn.over_sampling.base import BaseOverSampler
 from scipy import sparse
 from sklearn.utils._param_validation import Interval
 
+from kilter._containers import restore, take
 from kilter._errors import ArgumentError
 from kilter.sampling.base import Origins, Sampler, chooses_rows, rows_of, takes_any_rows
+from kilter.sampling.blend import to_type
 from kilter.sampling.cells import parts
-from kilter.sampling.containers import restore, take
-from kilter.sampling.synthetic import read_numbers, to_type
+from kilter.sampling.synthetic import read_numbers
 
 BLOCK = 1 << 18  # numbers that are shaken at once
 
@@ -36,8 +37,8 @@ class RandomOverSampler(Sampler, BaseOverSampler):
         A seed gives the same rows again.
     shrinkage : float or dict, optional
         Shake the repeated rows, which need be numbers then: a smoothed bootstrap whose normal
-        noise has Silverman's width for the class times this number, or times the number that
-        a dict gives for the class.
+        noise has the standard deviations of the class, times Silverman's factor for a table of
+        this size, times this number, or the number that a dict gives for the class.
 
     Attributes
     ----------
@@ -115,7 +116,7 @@ class RandomOverSampler(Sampler, BaseOverSampler):
         rows, width = matrix.shape
         silverman = (4 / ((width + 2) * rows)) ** (1 / (width + 4))
         widths = np.zeros((len(self.classes_), width))
-        for code in self.sampling_strategy_:
+        for code in np.unique(y[self.sample_indices_[len(y) :]]):
             x = matrix[rows_of(y, code)]
             x = x.toarray() if sparse.issparse(x) else x
             widths[code] = self._shrinkage_of(code) * silverman * x.std(axis=0, dtype=np.float64)
@@ -124,7 +125,7 @@ class RandomOverSampler(Sampler, BaseOverSampler):
     def _shrinkage_of(self, code: int) -> float:
         if not isinstance(self.shrinkage, Mapping):
             return self.shrinkage
-        label = self.classes_[code]
+        label = self._label(code)
         if self.shrinkage.get(label, -1) < 0:
             raise ArgumentError(
                 "`shrinkage` must have a number of at least 0 for each class that is resampled; "

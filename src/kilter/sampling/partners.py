@@ -93,26 +93,3 @@ def check_mixable(x: Any) -> None:
             f"{x.dtype}, which may be categories or tokens, and those have no mean. Pass "
             '`x.astype("float32")` where they are amounts; else leave `mix` out: rows are repeated.'
         )
-
-
-def blend(own: np.ndarray, others: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Return ``own + shares * (others - own)`` in the type of ``own``; integers are rounded.
-
-    Parameters
-    ----------
-    own, others : array of shape (rows, ...)
-        Rows and their partners.
-    shares : array of shape (rows,)
-        How much of the partner goes in.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> row, partner = np.array([[200, 9]], "uint8"), np.array([[10, 8]], "uint8")
-    >>> blend(row, partner, np.array([0.5], "float32")).tolist()
-    [[105, 8]]
-    """
-    working = np.result_type(own, np.float32)
-    row, partner = own.astype(working, copy=False), others.astype(working, copy=False)
-    mixed = row + shares.astype(working).reshape(-1, *(1,) * (own.ndim - 1)) * (partner - row)
-    return (mixed if own.dtype.kind == "f" else np.rint(mixed)).astype(own.dtype, copy=False)

@@ -6,10 +6,12 @@ from typing import Any
 
 import imblearn.under_sampling as classic
 import numpy as np
+from scipy import sparse
 
+from kilter._containers import restore
 from kilter._errors import ArgumentError
 from kilter.sampling.base import Origins, Sampler, rows_of
-from kilter.sampling.containers import restore
+from kilter.sampling.blend import to_type
 from kilter.sampling.neighbors import Neighbors
 from kilter.sampling.synthetic import read_numbers
 
@@ -172,4 +174,7 @@ class ClusterCentroids(Sampler, classic.ClusterCentroids):
         generator: np.random.Generator,
     ) -> Any:
         made = self.__dict__.pop("_made")
-        return restore(made.astype(matrix.dtype, copy=False), like=X)
+        if sparse.issparse(made):
+            made.data = to_type(made.data, matrix.dtype)
+            return restore(made, like=X)
+        return restore(to_type(made, matrix.dtype), like=X)

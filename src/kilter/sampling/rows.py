@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import narwhals as nw
 import numpy as np
 
+from kilter._containers import to_frame
 from kilter._errors import ArgumentError
 
 
@@ -130,7 +131,7 @@ def to_rows(values: Any, name: str = "x") -> Rows:
     """
     if hasattr(values, "tocsr"):
         return SparseRows(values.tocsr())
-    frame = nw.from_native(values, allow_series=True, pass_through=True)
+    frame = to_frame(values)
     if isinstance(frame, nw.DataFrame) and frame.columns:
         return FrameRows(tuple(_to_numbers(frame[column], name) for column in frame.columns))
     if isinstance(frame, nw.Series):

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kilter.sampling.cells import Cells, error, parts, plane_distances, squares
+from kilter.sampling.cells import Cells, error, facing, parts, plane_distances, squares
 
 BLOCK = 512, 1024  # most rows and queries of one product: it stays in the cache
 GROUP = 8  # rows whose smallest stands for them in a first bound
@@ -85,14 +85,9 @@ class Best:
             mine = asked[queries[part]].astype(np.float64)
             distances[part] = np.sqrt(squares(mine - x[rows[part]]))
         by = np.lexsort((rows, distances, queries))
-        starts, ends = np.searchsorted(
-            queries, [np.arange(len(asked)), np.arange(1, len(asked) + 1)]
-        )
-        at = starts[:, None] + np.arange(self._k)
-        missing = at >= ends[:, None]
-        at = np.append(by, -1)[np.minimum(at, len(by))]
-        distances, rows = np.append(distances, np.inf), np.append(rows, -1)
-        return np.where(missing, np.inf, distances[at]), np.where(missing, -1, rows[at])
+        starts = np.searchsorted(queries, np.arange(len(asked)))
+        first = by[starts[:, None] + np.arange(self._k)]
+        return distances[first], rows[first]
 
 
 def _nothing() -> tuple[np.ndarray, ...]:
@@ -111,8 +106,8 @@ class Scan:
     k : int
         How many of the nearest rows, at most as many as there are.
     probes : int, optional
-        A query sees only as many cells, those with the nearest centres. The search is
-        approximate then.
+        A query sees only as many cells, those with the nearest centres, or more while it has
+        found fewer than k rows. The search is approximate then.
     """
 
     def __init__(self, cells: Cells, queries: np.ndarray, k: int, probes: int | None = None):
@@ -125,8 +120,7 @@ class Scan:
     def run(self) -> tuple[np.ndarray, np.ndarray]:
         """Return distances and rows, float64 and int64 of shape (queries, k).
 
-        Nearest first; of rows equally near the one that comes first. Where the cells seen
-        hold fewer than k rows, the rest is row -1 at an infinite distance.
+        Nearest first; of rows equally near the one that comes first.
         """
         for cell in np.unique(self._home):
             self._guess(cell)
@@ -162,7 +156,7 @@ class Scan:
         for part in parts(len(positions), BLOCK[1]):
             at = positions[part]
             query = np.ones((len(at), self._queries.shape[1] + 2), np.float32)
-            query[:, :-2] = self._queries[at] - self._cells.centers[cell]
+            query[:, :-2] = self._cells.relative(self._queries[at], self._cells.centers[cell])
             query[:, -1] = squares(query[:, :-2])
             slack = error(self._queries.shape[1]) * (query[:, -1] + most)
             self._best.slack[at] = np.maximum(self._best.slack[at], slack)
@@ -198,9 +192,7 @@ class Mutual:
     def meet(self, one: int, other: int) -> None:
         """Let the rows of two cells see each other."""
         mine, theirs = self._cells.rows(one), self._cells.rows(other)
-        query = self._cells.products[theirs] * np.float32(-0.5)
-        query[:, -2:] = self._cells.products[theirs, :-3:-1]
-        block = self._cells.products[mine] @ query.T
+        block = self._cells.products[mine] @ facing(self._cells.products[theirs]).T
         if one == other:
             self._best.limit[theirs] = _kth_bound(block, self._k)
         rows, columns = _within(block, self._best.reach[theirs])

@@ -105,11 +105,11 @@ class SVMSMOTE(SMOTE):
     ) -> Origins:
         support = self.svm_estimator_.support_
         vectors = np.sort(support[y[support] == code])
-        share = foreign_share(X, y, vectors, self.m_neighbors)
+        share = foreign_share(X, y, vectors, self.m_neighbors) if len(vectors) else np.empty(0)
         vectors, share = vectors[share < 1], share[share < 1]
         if not len(vectors):
             raise ArgumentError(
-                f"`y` must have support vectors of class {self.classes_[code]!r} with some of "
+                f"`y` must have support vectors of class {self._label(code)!r} with some of "
                 "their class around them for SVM-SMOTE; all are noise. Use `SMOTE`."
             )
         towards = int(generator.beta(10, 10) * (count + 1))

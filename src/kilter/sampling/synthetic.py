@@ -14,10 +14,11 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
+from kilter._containers import category_columns, restore, take
 from kilter._errors import ArgumentError
 from kilter.sampling.base import FORMATS, Origins, Sampler
+from kilter.sampling.blend import blend, to_type
 from kilter.sampling.cells import parts
-from kilter.sampling.containers import restore, take
 from kilter.sampling.neighbors import Neighbors, without_self
 
 BLOCK = 1 << 18  # numbers that are mixed at once: they stay in the cache
@@ -85,7 +86,7 @@ class Synthesizer(Sampler, BaseOverSampler):
         return among[neighbors_among(search, X[rows], np.searchsorted(among, rows), k)]
 
     def _tell_of_small(self, code: int, count: int, k: int) -> None:
-        label = self.classes_[code]
+        label = self._label(code)
         if self.small_class == "error":
             raise ArgumentError(
                 f"`k_neighbors` must be below the number of rows of each class that is resampled; "
@@ -102,6 +103,12 @@ class Synthesizer(Sampler, BaseOverSampler):
 
 def read_numbers(sampler: Sampler, X: Any) -> Any:
     """Return a table as a matrix of finite numbers; images become rows."""
+    categories = category_columns(X)
+    if categories:
+        raise ArgumentError(
+            f"`X` must have columns of numbers only; got categories in {', '.join(categories)}. "
+            "Use `SMOTENC`, or encode them: distances between categories mean nothing."
+        )
     matrix = validate_data(sampler, X, accept_sparse=FORMATS, reset=True, allow_nd=True)
     return matrix if matrix.ndim == 2 else matrix.reshape(len(matrix), -1)
 
@@ -156,31 +163,15 @@ def mix(matrix: Any, origins: Origins) -> Any:
         np.take(matrix, origins.rows[part], axis=0, out=out[part], mode="clip")
     made = out[origins.kept :]
     for part in parts(len(made), size):
-        _move(made[part], matrix[origins.partners[part]], origins.shares[part, None])
+        made[part] = blend(made[part], matrix[origins.partners[part]], origins.shares[part])
     return out
-
-
-def _move(rows: np.ndarray, partners: np.ndarray, shares: np.ndarray) -> None:
-    """Move rows towards their partners, in place."""
-    if rows.dtype.kind == "f":
-        partners -= rows
-        partners *= shares.astype(rows.dtype)
-        rows += partners
-    else:
-        rows[:] = to_type(rows + shares * (partners.astype(np.float64) - rows), rows.dtype)
-
-
-def to_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return numbers in a type: rounded where it is whole, never beyond what it holds."""
-    if dtype.kind == "f":
-        return values.astype(dtype, copy=False)
-    limits = np.iinfo(dtype) if dtype.kind in "iu" else None
-    return np.rint(values).clip(*((limits.min, limits.max) if limits else (0, 1))).astype(dtype)
 
 
 def _mix_sparse(matrix: Any, origins: Origins) -> Any:
     table = matrix.tocsr()
-    mine = table[origins.rows[origins.kept :]]
-    way = sparse.diags_array(origins.shares) @ (table[origins.partners] - mine)
-    made = (mine + way).astype(matrix.dtype)
+    working = np.result_type(table.dtype, np.float32)
+    mine = table[origins.rows[origins.kept :]].astype(working)
+    way = sparse.diags_array(origins.shares) @ (table[origins.partners].astype(working) - mine)
+    made = (mine + way).tocsr()
+    made.data = to_type(made.data, table.dtype)
     return sparse.vstack([table[origins.rows[: origins.kept]], made], format=matrix.format)

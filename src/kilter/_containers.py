@@ -20,6 +20,15 @@ def is_frame(values: Any) -> bool:
     return isinstance(to_frame(values), nw.DataFrame)
 
 
+def category_columns(values: Any) -> list[str]:
+    """Return the names of a DataFrame's columns of categories, whatever stands for them."""
+    frame = to_frame(values)
+    if not isinstance(frame, nw.DataFrame):
+        return []
+    kinds = frame.schema.items()
+    return [str(name) for name, kind in kinds if kind in (nw.Categorical, nw.Enum)]
+
+
 def take(values: Any, rows: np.ndarray) -> Any:
     """Return these rows of an array, list, sparse matrix, DataFrame or Series, in its own kind.
 
@@ -65,7 +74,7 @@ def restore(values: Any, like: Any) -> Any:
     if not isinstance(frame, nw.DataFrame):
         return values.tolist() if isinstance(like, list) else values
     whole = [kind.is_integer() or kind == nw.Boolean for kind in frame.schema.values()]
-    if any(whole) and not sparse.issparse(values):
+    if any(whole) and not sparse.issparse(values) and values.dtype.kind == "f":
         values = np.where(whole, np.rint(values), values)
     if frame.implementation.is_pandas():
         return ArraysTransformer(like, like).transform(values, values)[0]

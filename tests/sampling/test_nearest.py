@@ -1,0 +1,87 @@
+"""How a search runs: the way it takes, the recall it measures, the threads it uses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from kilter.sampling import nearest
+from kilter.sampling.nearest import Search, find
+
+
+@pytest.fixture(autouse=True)
+def _plan_small_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearest, "SMALL", 1000)
+    monkeypatch.setattr(nearest, "CHUNK", 300)
+
+
+def clouds() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    centers = 30 * rng.standard_normal((20, 1, 6))
+    return (centers + rng.standard_normal((20, 150, 6))).reshape(-1, 6).astype(np.float32)
+
+
+def noise() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((2000, 24)).astype(np.float32)
+
+
+def truth(x: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
+    squared = ((queries[:, None].astype(float) - x[None].astype(float)) ** 2).sum(axis=2)
+    return np.argsort(squared, axis=1, kind="stable")[:, :k]
+
+
+@pytest.mark.parametrize("make", [clouds, noise])
+@pytest.mark.parametrize("threads", [1, 2, None])
+@pytest.mark.parametrize("own", [False, True])
+def test_an_exact_search_is_exact_whatever_way_it_takes(make, threads, own) -> None:
+    x = make()
+    queries = x[::7] + np.float32(0.01)
+    found = find(Search(x, None if own else queries, 4, threads=threads))
+    assert found.recall == 1
+    np.testing.assert_array_equal(found.rows[:100], truth(x, x if own else queries, 4)[:100])
+
+
+@pytest.mark.parametrize(("make", "scanned_all"), [(clouds, False), (noise, True)])
+def test_cells_are_used_where_they_spare_distances(make, scanned_all, monkeypatch) -> None:
+    ways = []
+    whole = nearest._scan_all
+    monkeypatch.setattr(nearest, "_scan_all", lambda *args: ways.append("all") or whole(*args))
+    find(Search(make(), None, 4))
+    assert ways == ["all"] * scanned_all
+
+
+@pytest.mark.parametrize("recall", [0.5, 0.9])
+def test_an_approximate_search_has_the_recall_that_it_says(recall: float, capsys) -> None:
+    x = np.random.default_rng(0).standard_normal((6000, 5)).astype(np.float32)
+    found = find(Search(x, None, 6, recall=recall, verbose=True))
+    expected = truth(x, x[:500], 6)
+    hits = (found.rows[:500, :, None] == expected[:, None]).any(axis=1)
+    hits = hits[expected != np.arange(500)[:, None]]  # a row itself is no find
+    assert recall <= found.recall < 1
+    assert abs(hits.mean() - found.recall) < 0.05
+    assert f"recall {found.recall:.3f} measured on 512 rows" in capsys.readouterr().err
+
+
+def test_an_approximate_search_that_would_spare_nothing_is_exact(capsys) -> None:
+    found = find(Search(noise(), None, 4, recall=0.999, verbose=True))
+    assert found.recall == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_threads_are_those_of_blas() -> None:
+    with threadpool_limits(1, user_api="blas"), nearest._single_threads(None) as threads:
+        assert threads == 1
+    with nearest._single_threads(3) as threads:
+        assert threads == 3
+
+
+def test_a_long_search_shows_its_progress_in_a_terminal_only(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(nearest, "LONG", 0)
+    find(Search(noise(), None, 4, verbose=True))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes anything for a terminal then
+    find(Search(noise(), None, 4, verbose=True))
+    assert "nearest neighbours" in capsys.readouterr().err
+    find(Search(noise(), None, 4, verbose=False))
+    assert capsys.readouterr().err == ""
