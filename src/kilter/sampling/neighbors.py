@@ -195,7 +195,11 @@ def without_self(
 
 
 def class_neighbors(
-    x: np.ndarray, labels: np.ndarray, k: int = 5, classes: Iterable[int] | None = None
+    x: np.ndarray,
+    labels: np.ndarray,
+    k: int = 5,
+    classes: Iterable[int] | None = None,
+    verbose: bool = False,
 ) -> np.ndarray:
     """Find the k nearest rows of the same class for every row.
 
@@ -209,6 +213,8 @@ def class_neighbors(
         How many neighbours; 5 in the SMOTE paper.
     classes : iterable of int, optional
         Classes to search, all if not given; rows of the others get themselves.
+    verbose : bool
+        Show the progress of long searches.
 
     Returns
     -------
@@ -233,14 +239,15 @@ def class_neighbors(
     found = np.tile(np.arange(len(x), dtype=np.int32)[:, None], k)
     for label in np.unique(labels) if classes is None else classes:
         rows = np.flatnonzero(labels == label)
-        found[rows] = rows[_repeated(x[rows], k)]
+        found[rows] = rows[_repeated(x[rows], k, verbose)]
     return found
 
 
-def _repeated(x: np.ndarray, k: int) -> np.ndarray:
+def _repeated(x: np.ndarray, k: int, verbose: bool) -> np.ndarray:
     """Return k neighbours of each row, (rows, k), the nearest again where there are fewer."""
     available = min(k, len(x) - 1)
     if available == 0:
         return np.zeros((1, k), dtype=np.int64)
-    nearest = Neighbors(available).fit(x).kneighbors(return_distance=False)
+    search = Neighbors(available, verbose=verbose).fit(x)
+    nearest = search.kneighbors(return_distance=False)
     return nearest[:, np.arange(k) % available]

@@ -70,7 +70,7 @@ class Partners:
                 "`x` must be finite for SMOTE, which looks for neighbours; got NaN or infinite "
                 "numbers. Fill them in first, or leave `mix` out."
             )
-        return class_neighbors(x, np.zeros(len(x), np.int64), self._k)
+        return class_neighbors(x, np.zeros(len(x), np.int64), self._k, verbose=True)
 
 
 def check_mixable(x: Any) -> None:
