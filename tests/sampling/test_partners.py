@@ -62,7 +62,7 @@ def test_classes_are_searched_when_they_are_drawn_more_often(
     searched: list[int] = []
     monkeypatch.setattr(
         "kilter.sampling.partners.class_neighbors",
-        lambda x, labels, k: searched.append(len(x)) or np.zeros((len(x), k), np.int32),
+        lambda x, labels, k, verbose: searched.append(len(x)) or np.zeros((len(x), k), np.int32),
     )
     partners = Partners(to_rows(X), indices, k=3)
     partners.find(indices.quotas(0))
