@@ -9,6 +9,8 @@ import numpy as np
 from imblearn.utils._validation import ArraysTransformer
 from scipy import sparse
 
+NO_NUMBERS = (nw.Categorical, nw.Enum, nw.String, nw.Date, nw.Datetime, nw.Duration, nw.Time)
+
 
 def to_frame(values: Any) -> Any:
     """Return a DataFrame or Series of any library as one of narwhals, and the rest as it is."""
@@ -21,12 +23,12 @@ def is_frame(values: Any) -> bool:
 
 
 def category_columns(values: Any) -> list[str]:
-    """Return the names of a DataFrame's columns of categories, whatever stands for them."""
+    """Return the names of a DataFrame's columns that hold categories, words or times."""
     frame = to_frame(values)
     if not isinstance(frame, nw.DataFrame):
         return []
     kinds = frame.schema.items()
-    return [str(name) for name, kind in kinds if kind in (nw.Categorical, nw.Enum)]
+    return [str(name) for name, kind in kinds if isinstance(kind, NO_NUMBERS)]
 
 
 def take(values: Any, rows: np.ndarray) -> Any:

@@ -40,6 +40,22 @@ def test_rows_that_float32_cannot_tell_apart_are_told_apart() -> None:
 
 
 @needs_jax
+@pytest.mark.parametrize("rows", [300, 350])
+@pytest.mark.parametrize("size", [1, 1e20])
+def test_few_queries_are_searched_again(
+    rows: int, size: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "ROWS", 100)
+    again: list[int] = []
+    scan = device.Scan
+    monkeypatch.setattr(device, "Scan", lambda c, q, k: again.append(len(q)) or scan(c, q, k))
+    x = size * np.random.default_rng(0).standard_normal((rows, 6))
+    found = device.nearest(x, x, 3)
+    np.testing.assert_array_equal(found[1], find(Search(x, x, 3)).rows)
+    assert sum(again) < 5
+
+
+@needs_jax
 def test_fewer_rows_than_candidates_are_no_trouble() -> None:
     x = np.array([[0.0], [1.0], [5.0]])
     assert device.nearest(x, x, 2)[1].tolist() == [[0, 1], [1, 0], [2, 1]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
@@ -85,3 +87,29 @@ def test_a_long_search_shows_its_progress_in_a_terminal_only(monkeypatch, capsys
     assert "nearest neighbours" in capsys.readouterr().err
     find(Search(noise(), None, 4, verbose=False))
     assert capsys.readouterr().err == ""
+
+
+def crowds() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3000, 5))
+    far = x.copy()
+    far[7] = 1e6
+    return {
+        "all equal": np.ones((3000, 5)),
+        "three points": x[rng.integers(3, size=3000)],
+        "whole numbers": np.round(x[:, :1]),
+        "one far row": far,
+        "half zero": x * (rng.random((3000, 1)) < 0.5),
+    }
+
+
+@pytest.mark.parametrize("name", list(crowds()))
+@pytest.mark.parametrize("own", [False, True])
+def test_tables_that_float32_cannot_screen_are_searched_all_the_same(name, own) -> None:
+    x = crowds()[name]
+    start = time.perf_counter()
+    found = find(Search(x, None if own else x[:500], 4))
+    assert time.perf_counter() - start < 10  # it was minutes where candidates piled up
+    squared = ((x[:200, None] - x[None]) ** 2).sum(axis=2)
+    expected = np.sqrt(np.sort(squared, axis=1)[:, :4])
+    np.testing.assert_allclose(found.distances[:200], expected, rtol=1e-6, atol=1e-6)

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 
 from kilter.sampling import search
 from kilter.sampling.cells import cluster, scatter
-from kilter.sampling.search import Mutual, Scan
+from kilter.sampling.search import CrowdedError, Mutual, Scan
 
 
 def truth(x: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -33,7 +33,8 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kilter.sampling.cells.CELL", 37)
     monkeypatch.setattr(search, "BLOCK", (29, 41))
     monkeypatch.setattr(search, "GUESS", 20)
-    monkeypatch.setattr(search, "PAIRS", 100)
+    monkeypatch.setattr(search, "NUMBERS", 300)
+    monkeypatch.setattr(search, "CROWD", 10**9)
 
 
 @settings(max_examples=60)
@@ -104,3 +105,11 @@ def test_every_two_cells_meet_once(cells: int) -> None:
     mutual = Mutual(scatter(np.zeros((37 * cells, 1))), 1)
     met = [frozenset(pair) for pair in mutual.pairs()]
     assert len(met) == len(set(met)) == cells * (cells + 1) // 2
+
+
+@pytest.mark.parametrize("way", ["scan", "mutual"])
+def test_a_crowd_of_equally_near_rows_is_told(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "CROWD", 20)
+    x = np.zeros((400, 3))
+    with pytest.raises(CrowdedError):
+        Scan(scatter(x), x, 3).run() if way == "scan" else meet_all(x, 3)

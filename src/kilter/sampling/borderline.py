@@ -63,7 +63,7 @@ class BorderlineSMOTE(SMOTE):
     >>> sampler = BorderlineSMOTE(k_neighbors=1, m_neighbors=3, random_state=0)
     >>> x2, y2 = sampler.fit_resample(x, y)
     >>> sampler.in_danger_indices
-    {1: array([6, 7])}
+    {1: array([5, 6])}
     """
 
     _parameter_constraints: ClassVar[dict] = {

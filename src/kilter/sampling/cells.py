@@ -47,7 +47,7 @@ class Cells:
 
 def scatter(x: np.ndarray) -> Cells:
     """Deal rows of shape (rows, width) into arbitrary cells, to scan them all."""
-    middle, scale = _spread(x)
+    middle, scale = spread(x)
     order = np.random.default_rng(0).permutation(len(x))
     ends = np.append(np.arange(CELL, len(x), CELL), len(x))
     centers = np.tile(middle, (len(ends), 1))
@@ -56,7 +56,7 @@ def scatter(x: np.ndarray) -> Cells:
 
 def cluster(x: np.ndarray, cells: int) -> Cells:
     """Deal rows of shape (rows, width) into cells around centres of k-means."""
-    middle, scale = _spread(x)
+    middle, scale = spread(x)
     sample = np.random.default_rng(0).permutation(len(x))[: 64 * cells]
     kmeans = KMeans(cells, init="random", n_init=1, max_iter=5, random_state=0)
     with warnings.catch_warnings():
@@ -72,7 +72,7 @@ def cluster(x: np.ndarray, cells: int) -> Cells:
     return _fill(Cells(x, middle, scale, order, ends, centers, _room(x), norms))
 
 
-def _spread(x: np.ndarray) -> tuple[np.ndarray, float]:
+def spread(x: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the mean row, and a power of two that no number is farther from it than."""
     middle = x.mean(axis=0, dtype=np.float64).astype(x.dtype)
     most = max(float((x.max(axis=0) - middle).max()), float((middle - x.min(axis=0)).max()))

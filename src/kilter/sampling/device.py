@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kilter._errors import ArgumentError
-from kilter.sampling.cells import error, parts, scatter, squares
+from kilter.sampling.cells import error, parts, scatter, spread, squares
 from kilter.sampling.search import Best, Scan
 
 WORTH = 1_000_000_000  # distances from which on it pays to load JAX and move the rows
@@ -61,30 +61,34 @@ def nearest(x: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.
         them: candidates are ranked again on the host, and queries for which float32 left
         candidates out are searched there.
     """
-    middle = x.mean(axis=0, dtype=np.float64)
+    middle, scale = spread(x)
     take = min(k + SPARE, len(x))
     distances, rows = np.empty((len(queries), k)), np.empty((len(queries), k), np.int64)
-    blocks = list(_blocks(x, middle))
+    blocks = list(_blocks(x, middle, scale))
+    farthest = max(square[np.isfinite(square)].max() for _, square, _ in blocks)
     for part in parts(len(queries), QUERIES):
-        relative = (queries[part] - middle).astype(np.float32)
+        relative = ((queries[part] - middle) / scale).astype(np.float32)
         near, places = _search_blocks(relative, blocks, take)
         best = Best(len(relative), k)
-        best.slack[:] = error(x.shape[1]) * (squares(relative) + max(b[1].max() for b in blocks))
+        best.slack[:] = error(x.shape[1]) * (squares(relative) + farthest)
         best.add(np.repeat(np.arange(len(relative)), take), places.ravel(), near.ravel())
         distances[part], rows[part] = best.rank(x, np.arange(len(x)), queries[part])
-        unsure = np.flatnonzero(near[:, -1] - best.slack <= distances[part][:, -1] ** 2)
+        sure = near[:, -1] - best.slack > (distances[part][:, -1] / scale) ** 2
+        unsure = np.flatnonzero(~sure)
         if take < len(x) and len(unsure):
             at = unsure + part.start
             distances[at], rows[at] = Scan(scatter(x), queries[at], k).run()
     return distances, rows
 
 
-def _blocks(x: np.ndarray, middle: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+def _blocks(
+    x: np.ndarray, middle: np.ndarray, scale: float
+) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
     """Yield rows less the middle, their squares, and where they begin; all of one size."""
     size = min(ROWS, len(x))
     for part in parts(len(x), size):
         rows = np.zeros((size, x.shape[1]), np.float32)
-        rows[: part.stop - part.start] = x[part] - middle
+        rows[: part.stop - part.start] = (x[part] - middle) / scale
         square = squares(rows)
         square[part.stop - part.start :] = np.inf
         yield rows, square, part.start

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.console import Console
 from rich.progress import track
+from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from kilter.sampling import device
 from kilter.sampling.cells import Cells, cluster, plane_distances, scatter
-from kilter.sampling.search import Mutual, Scan
+from kilter.sampling.search import CrowdedError, Mutual, Scan
 
 CHUNK = 4096  # queries that go through the cells together
 SMALL = 10_000_000  # distances that are looked at before anything is planned
@@ -68,7 +69,20 @@ class Trial(NamedTuple):
 
 
 def find(search: Search) -> Nearest:
-    """Find the k nearest rows of each query; without queries a row finds itself too."""
+    """Find the k nearest rows of each query; without queries a row finds itself too.
+
+    Where many rows are equally near, or one is so far away that float32 cannot tell the others
+    apart, screening spares nothing, and scikit-learn searches.
+    """
+    try:
+        return _find(search)
+    except CrowdedError:
+        plain = NearestNeighbors(n_neighbors=search.k, n_jobs=search.threads).fit(search.x)
+        distances, rows = plain.kneighbors(search.asked)
+        return Nearest(distances.astype(np.float64, copy=False), rows, 1.0)
+
+
+def _find(search: Search) -> Nearest:
     if search.work <= SMALL:
         return _scan_all(search, threads=1)
     if device.takes(search.device, search.work):
@@ -170,10 +184,10 @@ def _work(function: Callable[[Any], None], parts: list[Any], threads: int, searc
 @contextlib.contextmanager
 def _single_threads(threads: int | None) -> Iterator[int]:
     """Let libraries run on one thread, and yield how many threads to run beside each other."""
-    if threads is None:
+    if threads is None or threads < 1:
         pools = threadpool_info()
         threads = max(
             (pool["num_threads"] for pool in pools if pool["user_api"] == "blas"), default=1
         )
     with threadpool_limits(1):
-        yield max(threads, 1)
+        yield threads

@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from kilter._errors import ArgumentError
+from kilter._numbers import is_whole
 from kilter.sampling.nearest import Search, find
 
 FLOATS = (np.float64, np.float32)  # anything else becomes the first
@@ -34,7 +35,7 @@ class Neighbors(BaseEstimator):
         sample of the rows at hand, searched exactly too, and says what it measured; where
         that would spare nothing, it is exact.
     n_jobs : int, optional
-        Threads. All that BLAS would use if not given, so ``OMP_NUM_THREADS`` holds.
+        Threads. All that BLAS would use if not given or -1, so ``OMP_NUM_THREADS`` holds.
     device : {"auto", "cpu", "gpu"}
         Where long searches run. "auto" takes a GPU if JAX has one.
     verbose : bool
@@ -55,9 +56,9 @@ class Neighbors(BaseEstimator):
 
     Notes
     -----
-    Rows are compared in float32 and those that may be the nearest once more in float64, so
-    the answer does not hang on rounding. Of rows equally near the first comes first. Sparse
-    matrices are searched by scikit-learn.
+    Rows are compared in float32 and those that may be the nearest once more in float64. Where
+    that does not tell enough of them apart, as in tables of few distinct rows or with numbers
+    of very different size, and for sparse matrices, scikit-learn searches.
 
     Examples
     --------
@@ -85,6 +86,10 @@ class Neighbors(BaseEstimator):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Keep the rows to be searched, of shape (rows, width), sparse or not."""
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS)
+        if not is_whole(self.n_neighbors):
+            raise ArgumentError(
+                f"`n_neighbors` must be a whole number of at least 1; got {self.n_neighbors!r}."
+            )
         if not 0 < self.recall <= 1:
             raise ArgumentError(f"`recall` must be above 0 and at most 1; got {self.recall}.")
         if self.device not in ("auto", "cpu", "gpu"):

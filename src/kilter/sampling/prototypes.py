@@ -50,7 +50,7 @@ class NearMiss(Sampler, classic.NearMiss):
     --------
     >>> import numpy as np
     >>> x, y = np.array([[0.0], [4.0], [5.0], [6.0], [7.0]]), np.array([0, 0, 0, 1, 1])
-    >>> NearMiss(n_neighbors=1).fit_resample(x, y)[0].ravel()
+    >>> np.sort(NearMiss(n_neighbors=1).fit_resample(x, y)[0].ravel())
     array([4., 5., 6., 7.])
     """
 
@@ -105,7 +105,7 @@ class InstanceHardnessThreshold(Sampler, classic.InstanceHardnessThreshold):
     >>> from sklearn.datasets import make_blobs
     >>> x, y = make_blobs([90, 10], centers=[[0, 0], [2, 2]], random_state=0)
     >>> y2 = InstanceHardnessThreshold(random_state=0).fit_resample(x, y)[1]
-    >>> 10 <= sum(y2 == 0) < 90
+    >>> bool(10 <= sum(y2 == 0) < 90)
     True
     """
 

@@ -26,7 +26,12 @@ BLOCK = 512, 1024  # most rows and queries of one product: it stays in the cache
 GROUP = 8  # rows whose smallest stands for them in a first bound
 WORD = 8  # truths that one integer holds
 GUESS = 2048  # rows that give a first bound
-PAIRS = 1 << 12  # pairs ranked at once: their differences stay in the cache
+NUMBERS = 1 << 18  # numbers of the pairs that are ranked at once: they stay in the cache
+CROWD = 100  # candidates for each neighbour asked for, from which on float32 tells too little
+
+
+class CrowdedError(Exception):
+    """Too many rows are as near as the nearest, as far as float32 can tell."""
 
 
 class Best:
@@ -42,7 +47,7 @@ class Best:
         self.slack = np.zeros(queries, np.float32)
         self._found = _nothing()
         self._new: list[tuple[np.ndarray, ...]] = []
-        self._pending = 0
+        self._pending = self._added = 0
         self._lock = threading.Lock()
 
     @property
@@ -55,6 +60,9 @@ class Best:
         with self._lock:
             self._new.append((queries, places, distances))
             self._pending += len(queries)
+            self._added += len(queries)
+            if self._added > CROWD * self._k * len(self.limit):
+                raise CrowdedError
             if self._pending > self._k * len(self.limit):
                 self.tighten()
 
@@ -81,7 +89,7 @@ class Best:
         queries, places, _ = self.tighten()
         rows = order[places]
         distances = np.empty(len(rows))
-        for part in parts(len(rows), PAIRS):
+        for part in parts(len(rows), max(NUMBERS // x.shape[1], 1)):
             mine = asked[queries[part]].astype(np.float64)
             distances[part] = np.sqrt(squares(mine - x[rows[part]]))
         by = np.lexsort((rows, distances, queries))

@@ -106,8 +106,8 @@ def read_numbers(sampler: Sampler, X: Any) -> Any:
     categories = category_columns(X)
     if categories:
         raise ArgumentError(
-            f"`X` must have columns of numbers only; got categories in {', '.join(categories)}. "
-            "Use `SMOTENC`, or encode them: distances between categories mean nothing."
+            f"`X` must have columns of numbers only; {', '.join(categories)} hold categories, "
+            "words or times. Use `SMOTENC` for categories, or encode them."
         )
     matrix = validate_data(sampler, X, accept_sparse=FORMATS, reset=True, allow_nd=True)
     return matrix if matrix.ndim == 2 else matrix.reshape(len(matrix), -1)
