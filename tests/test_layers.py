@@ -153,3 +153,7 @@ def test_importing_kilter_loads_nothing_heavy() -> None:
 
 def test_the_command_line_starts_light() -> None:
     assert not loaded_by("import kilter.cli") & HEAVY
+
+
+def test_draws_need_no_samplers() -> None:
+    assert not loaded_by("import kilter.sampling") & {"keras", "sklearn", "imblearn", "pandas"}

@@ -6,7 +6,6 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
-from imblearn.utils._validation import ArraysTransformer
 from scipy import sparse
 
 NO_NUMBERS = (nw.Categorical, nw.Enum, nw.String, nw.Date, nw.Datetime, nw.Duration, nw.Time)
@@ -79,7 +78,10 @@ def restore(values: Any, like: Any) -> Any:
     if any(whole) and not sparse.issparse(values) and values.dtype.kind == "f":
         values = np.where(whole, np.rint(values), values)
     if frame.implementation.is_pandas():
-        return ArraysTransformer(like, like).transform(values, values)[0]
+        # Types that only pandas has, such as sparse columns, come back from its own names.
+        kind = type(like)
+        make = kind.sparse.from_spmatrix if sparse.issparse(values) else kind
+        return make(values, columns=like.columns).astype(like.dtypes)
     made = nw.from_numpy(values, schema=frame.columns, backend=frame.implementation)
     kinds = frame.schema.items()
     return made.select(*(nw.col(name).cast(kind) for name, kind in kinds)).to_native()

@@ -13,11 +13,11 @@ from sklearn.neighbors import NearestNeighbors
 
 from kilter._errors import ArgumentError
 from kilter.sampling import ADASYN
-from kilter.sampling.base import Origins
+from kilter.sampling.base import Origins, new_generator
 
 
 def origins_of(sampler: ADASYN, x: np.ndarray, y: np.ndarray) -> Origins:
-    return sampler._trace(x, y, sampler._generator())[2]
+    return sampler._trace(x, y, new_generator(sampler.random_state))[2]
 
 
 def foreign(x: np.ndarray, y: np.ndarray, label: int, k: int) -> list[int]:

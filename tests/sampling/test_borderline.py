@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
 from kilter.sampling import BorderlineSMOTE
-from kilter.sampling.base import Origins
+from kilter.sampling.base import Origins, new_generator
 from kilter.sampling.borderline import foreign_share
 
 KINDS = ["borderline-1", "borderline-2"]
@@ -36,7 +36,7 @@ def brute_force(x: np.ndarray, y: np.ndarray, rows: np.ndarray, m: int) -> np.nd
 
 
 def origins_of(sampler: BorderlineSMOTE, x: np.ndarray, y: np.ndarray) -> Origins:
-    return sampler._trace(x, y, sampler._generator())[2]
+    return sampler._trace(x, y, new_generator(sampler.random_state))[2]
 
 
 @settings(max_examples=30)

@@ -15,7 +15,7 @@ from scipy import sparse, stats
 
 from kilter._errors import ArgumentError
 from kilter.sampling import SMOTENC
-from kilter.sampling.base import Origins
+from kilter.sampling.base import Origins, new_generator
 
 WORDS = np.array(["ant", "bee", "cat", "dog"], object)
 
@@ -51,7 +51,7 @@ def most_frequent(values: list) -> set:
 
 
 def origins_of(sampler: SMOTENC, x: object, y: np.ndarray) -> Origins:
-    return sampler._trace(x, y, sampler._generator())[2]
+    return sampler._trace(x, y, new_generator(sampler.random_state))[2]
 
 
 @settings(max_examples=12)

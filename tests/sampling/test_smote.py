@@ -14,7 +14,7 @@ from scipy import stats
 
 from kilter._errors import ArgumentError
 from kilter.sampling import SMOTE
-from kilter.sampling.base import Origins
+from kilter.sampling.base import Origins, new_generator
 
 
 def nearest(x: np.ndarray, k: int) -> np.ndarray:
@@ -32,7 +32,7 @@ def from_line(row: np.ndarray, one: np.ndarray, other: np.ndarray) -> float:
 
 
 def origins_of(sampler: SMOTE, x: np.ndarray, y: np.ndarray) -> Origins:
-    return sampler._trace(x, y, sampler._generator())[2]
+    return sampler._trace(x, y, new_generator(sampler.random_state))[2]
 
 
 @settings(max_examples=12)

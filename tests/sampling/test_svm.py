@@ -13,7 +13,7 @@ from sklearn.svm import SVC
 
 from kilter._errors import ArgumentError
 from kilter.sampling import SVMSMOTE
-from kilter.sampling.base import Origins
+from kilter.sampling.base import Origins, new_generator
 
 
 class Chosen(BaseEstimator):
@@ -48,7 +48,7 @@ def made_from(support: tuple[int, ...], **more: object) -> Origins:
         k_neighbors=2,
         **{"random_state": 0, "sampling_strategy": {1: 513}} | more,
     )
-    return sampler._trace(X, Y, sampler._generator())[2]
+    return sampler._trace(X, Y, new_generator(sampler.random_state))[2]
 
 
 def blobs(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -130,7 +130,7 @@ def test_rows_from_vectors_in_danger_lie_between_them_and_a_neighbour() -> None:
 def test_vectors_are_those_of_the_machine() -> None:
     x, y = blobs(0)
     sampler = SVMSMOTE(random_state=0, sampling_strategy={1: 2030, 2: 2020})
-    origins = sampler._trace(x, y, sampler._generator())[2]
+    origins = sampler._trace(x, y, new_generator(sampler.random_state))[2]
     near = NearestNeighbors(n_neighbors=10).fit(x).kneighbors(return_distance=False)
     shares = (y[near] != y[:, None]).mean(axis=1)
     made = origins.rows[120:]

@@ -23,7 +23,7 @@ from kilter.sampling import (
     Neighbors,
     synthetic,
 )
-from kilter.sampling.base import Origins
+from kilter.sampling.base import Origins, new_generator
 from kilter.sampling.synthetic import as_neighbors, mix, neighbors_among, pick
 
 BETWEEN = {  # new rows lie between two rows, for SVM-SMOTE beyond them too
@@ -48,7 +48,7 @@ def overlapping(width: int = 2, scale: float = 1.0) -> tuple[np.ndarray, np.ndar
 
 
 def origins_of(sampler: object, x: np.ndarray, y: np.ndarray) -> Origins:
-    return sampler._trace(x, y, sampler._generator())[2]
+    return sampler._trace(x, y, new_generator(sampler.random_state))[2]
 
 
 @every

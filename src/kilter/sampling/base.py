@@ -51,6 +51,19 @@ class Origins(NamedTuple):
         return Origins(self.rows[chosen], self.partners[made], self.shares[made])
 
 
+class Trace(NamedTuple):
+    """What resampling a table came to, before it is made.
+
+    What was read of the rows, the class of each as a position, where the new rows come from,
+    and the randomness that is left.
+    """
+
+    matrix: Any
+    codes: np.ndarray
+    origins: Origins
+    generator: np.random.Generator
+
+
 class Sampler(BaseSampler):
     """Base of the samplers; as it stands, of those that choose rows and change none.
 
@@ -82,17 +95,11 @@ class Sampler(BaseSampler):
         self._validate_params()
         check_weights(sample_weight)
         check_consistent_length(X, y, sample_weight)
-        generator = self._generator()
-        matrix, codes, origins = self._trace(X, y, generator)
-        resampled = self._build(X, matrix, codes, origins, generator), take(y, origins.rows)
-        if sample_weight is None:
-            return resampled
-        return (*resampled, origins.blend(np.asarray(sample_weight)))
+        trace = self._trace(X, y, new_generator(getattr(self, "random_state", None)))
+        resampled = self._build(X, trace), take(y, trace.origins.rows)
+        return with_weights(resampled, trace.origins, sample_weight)
 
-    def _trace(
-        self, X: Any, y: Any, generator: np.random.Generator
-    ) -> tuple[Any, np.ndarray, Origins]:
-        """Return what was read of the rows, their classes as positions, and the new rows."""
+    def _trace(self, X: Any, y: Any, generator: np.random.Generator) -> Trace:
         matrix, codes = self._prepare(X, y)
         strategy = self.sampling_strategy_
         positions = dict(zip(self.classes_.tolist(), range(len(self.classes_)), strict=True))
@@ -101,7 +108,7 @@ class Sampler(BaseSampler):
             origins = self._fit_resample(matrix, codes, generator)
         finally:
             self.sampling_strategy_ = strategy
-        return matrix, codes, origins
+        return Trace(matrix, codes, origins, generator)
 
     def fit(self, X: Any, y: Any) -> Self:
         """Check rows and labels, and learn how many rows of which class would be resampled."""
@@ -136,25 +143,25 @@ class Sampler(BaseSampler):
     def _fit_resample(self, X: Any, y: np.ndarray, generator: np.random.Generator) -> Origins:
         """Say where the rows of the resampled table come from."""
 
-    def _build(
-        self,
-        X: Any,
-        matrix: Any,
-        y: np.ndarray,
-        origins: Origins,
-        generator: np.random.Generator,
-    ) -> Any:
-        """Return the resampled table, of the kind of ``X``; ``matrix`` is what was read of it."""
-        return take(X, origins.rows)
+    def _build(self, X: Any, trace: Trace) -> Any:
+        """Return the resampled table, of the kind of ``X``."""
+        return take(X, trace.origins.rows)
 
     def _label(self, code: int) -> Any:
         """Return the label of a class, as errors name it."""
         return self.classes_.tolist()[code]
 
-    def _generator(self) -> np.random.Generator:
-        """Return new randomness from ``random_state``, for all classes together."""
-        state = check_random_state(getattr(self, "random_state", None))
-        return np.random.default_rng(state.randint(1 << 31, size=4))
+
+def new_generator(random_state: Any) -> np.random.Generator:
+    """Return randomness from scikit-learn's ``random_state``, for all classes together."""
+    return np.random.default_rng(check_random_state(random_state).randint(1 << 31, size=4))
+
+
+def with_weights(resampled: tuple[Any, Any], origins: Origins, weights: Any) -> tuple[Any, ...]:
+    """Return rows and labels, and weights where there were some."""
+    if weights is None:
+        return resampled
+    return (*resampled, origins.blend(np.asarray(weights)))
 
 
 def _plain(label: Any) -> Any:

@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from kilter._containers import restore
 from kilter._errors import ArgumentError
-from kilter.sampling.base import Origins, Sampler
+from kilter.sampling.base import Origins, Sampler, Trace
 from kilter.sampling.cleaning import Cleaner, EditedNearestNeighbours, TomekLinks
 from kilter.sampling.mixed import SMOTENC
 from kilter.sampling.smote import SMOTE
@@ -22,6 +22,15 @@ class Combined(Sampler):
     """Base of the samplers that make rows with SMOTE and then clean all classes."""
 
     _sampling_type = "over-sampling"
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseOverSampler._parameter_constraints,
+        "smote": [Synthesizer, None],
+    }
+
+    def __init__(self, *, sampling_strategy: Any, random_state: Any, smote: Any) -> None:
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.random_state = random_state
+        self.smote = smote
 
     def _read(self, X: Any) -> Any:
         return read_numbers(self, X)
@@ -31,8 +40,8 @@ class Combined(Sampler):
         for sampler in (over, under):
             sampler._validate_params()
         labels = self.classes_[y]
-        made = over._trace(X, labels, generator)[2]
-        kept = under._trace(mix(X, made), labels[made.rows], generator)[2]
+        made = over._trace(X, labels, generator).origins
+        kept = under._trace(mix(X, made), labels[made.rows], generator).origins
         return made.select(kept.rows)
 
     def _smote(self) -> Any:
@@ -49,15 +58,8 @@ class Combined(Sampler):
     def _cleaner(self) -> Any:
         """Return what cleans."""
 
-    def _build(
-        self,
-        X: Any,
-        matrix: Any,
-        y: np.ndarray,
-        origins: Origins,
-        generator: np.random.Generator,
-    ) -> Any:
-        return restore(mix(matrix, origins), like=X)
+    def _build(self, X: Any, trace: Trace) -> Any:
+        return restore(mix(trace.matrix, trace.origins), like=X)
 
 
 class SMOTEENN(Combined):
@@ -93,8 +95,7 @@ class SMOTEENN(Combined):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseOverSampler._parameter_constraints,
-        "smote": [Synthesizer, None],
+        **Combined._parameter_constraints,
         "enn": [Cleaner, None],
     }
 
@@ -106,9 +107,9 @@ class SMOTEENN(Combined):
         smote: Any = None,
         enn: Any = None,
     ) -> None:
-        super().__init__(sampling_strategy=sampling_strategy)
-        self.random_state = random_state
-        self.smote = smote
+        super().__init__(
+            sampling_strategy=sampling_strategy, random_state=random_state, smote=smote
+        )
         self.enn = enn
 
     def _cleaner(self) -> Any:
@@ -151,8 +152,7 @@ class SMOTETomek(Combined):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **BaseOverSampler._parameter_constraints,
-        "smote": [Synthesizer, None],
+        **Combined._parameter_constraints,
         "tomek": [Cleaner, None],
     }
 
@@ -164,9 +164,9 @@ class SMOTETomek(Combined):
         smote: Any = None,
         tomek: Any = None,
     ) -> None:
-        super().__init__(sampling_strategy=sampling_strategy)
-        self.random_state = random_state
-        self.smote = smote
+        super().__init__(
+            sampling_strategy=sampling_strategy, random_state=random_state, smote=smote
+        )
         self.tomek = tomek
 
     def _cleaner(self) -> Any:

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from kilter._containers import is_frame, take, to_frame
 from kilter._errors import ArgumentError
-from kilter.sampling.base import Origins, Sampler, rows_of
+from kilter.sampling.base import Origins, Sampler, Trace, rows_of
 from kilter.sampling.blend import to_type
 from kilter.sampling.smote import SMOTE
 
@@ -157,14 +157,8 @@ class SMOTENC(SMOTE):
         self._donors.append(rows[donors])
         return Origins(rows[which], rows[near[which, place]], generator.random(count))
 
-    def _build(
-        self,
-        X: Any,
-        matrix: Mixed,
-        y: np.ndarray,
-        origins: Origins,
-        generator: np.random.Generator,
-    ) -> Any:
+    def _build(self, X: Any, trace: Trace) -> Any:
+        matrix, origins = trace.matrix, trace.origins
         donors = self.__dict__.pop("_donors")
         made = take(X, origins.rows)
         if not donors:

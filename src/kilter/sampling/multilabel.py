@@ -7,13 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_consistent_length
 
 from kilter._containers import restore, take, to_array
 from kilter._errors import ArgumentError
-from kilter.sampling.base import Origins, check_weights
+from kilter.sampling.base import Origins, check_weights, new_generator, with_weights
 from kilter.sampling.synthetic import (
     NEIGHBORS,
     appended,
@@ -131,17 +130,14 @@ class MLSMOTE(BaseEstimator):
         check_weights(sample_weight)
         check_consistent_length(X, labels, sample_weight)
         matrix = read_numbers(self, X)
-        state = check_random_state(self.random_state)
-        generator = np.random.default_rng(state.randint(1 << 31, size=4))
+        generator = new_generator(self.random_state)
         self.rare_labels_ = rare_labels(labels)
         made = [self._make(matrix, labels, label, generator) for label in self.rare_labels_]
         origins = appended(len(labels), [one for one, _ in made])
         sets = [sets for _, sets in made]
         every = np.vstack([labels, *sets])
         resampled = restore(mix(matrix, origins), like=X), restore(every, like=y)
-        if sample_weight is None:
-            return resampled
-        return (*resampled, origins.blend(np.asarray(sample_weight)))
+        return with_weights(resampled, origins, sample_weight)
 
     def _make(
         self, X: Any, labels: np.ndarray, label: int, generator: np.random.Generator

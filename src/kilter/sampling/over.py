@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval
 
 from kilter._containers import restore, take
 from kilter._errors import ArgumentError
-from kilter.sampling.base import Origins, Sampler, chooses_rows, rows_of, takes_any_rows
+from kilter.sampling.base import Origins, Sampler, Trace, chooses_rows, rows_of, takes_any_rows
 from kilter.sampling.blend import to_type
 from kilter.sampling.cells import parts
 from kilter.sampling.synthetic import read_numbers
@@ -90,14 +90,8 @@ class RandomOverSampler(Sampler, BaseOverSampler):
         self.sample_indices_ = np.concatenate([np.arange(len(y)), *added])
         return Origins(self.sample_indices_)
 
-    def _build(
-        self,
-        X: Any,
-        matrix: Any,
-        y: np.ndarray,
-        origins: Origins,
-        generator: np.random.Generator,
-    ) -> Any:
+    def _build(self, X: Any, trace: Trace) -> Any:
+        matrix, y, origins, generator = trace
         if self.shrinkage is None:
             return take(X, origins.rows)
         made = take(matrix, origins.rows)

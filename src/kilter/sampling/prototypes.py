@@ -10,7 +10,7 @@ from scipy import sparse
 
 from kilter._containers import restore
 from kilter._errors import ArgumentError
-from kilter.sampling.base import Origins, Sampler, rows_of
+from kilter.sampling.base import Origins, Sampler, Trace, rows_of
 from kilter.sampling.blend import to_type
 from kilter.sampling.neighbors import Neighbors
 from kilter.sampling.synthetic import read_numbers
@@ -165,16 +165,9 @@ class ClusterCentroids(Sampler, classic.ClusterCentroids):
         first = np.array([rows_of(y, code)[0] for code in range(len(self.classes_))])
         return Origins(first[codes])
 
-    def _build(
-        self,
-        X: Any,
-        matrix: Any,
-        y: np.ndarray,
-        origins: Origins,
-        generator: np.random.Generator,
-    ) -> Any:
+    def _build(self, X: Any, trace: Trace) -> Any:
         made = self.__dict__.pop("_made")
         if sparse.issparse(made):
-            made.data = to_type(made.data, matrix.dtype)
+            made.data = to_type(made.data, trace.matrix.dtype)
             return restore(made, like=X)
-        return restore(to_type(made, matrix.dtype), like=X)
+        return restore(to_type(made, trace.matrix.dtype), like=X)

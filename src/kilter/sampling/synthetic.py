@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from kilter._containers import category_columns, restore, take
 from kilter._errors import ArgumentError
-from kilter.sampling.base import FORMATS, Origins, Sampler
+from kilter.sampling.base import FORMATS, Origins, Sampler, Trace
 from kilter.sampling.blend import blend, to_type
 from kilter.sampling.cells import parts
 from kilter.sampling.neighbors import Neighbors, without_self
@@ -56,15 +56,8 @@ class Synthesizer(Sampler, BaseOverSampler):
     ) -> Origins:
         """Say what ``count`` new rows of a class are made of."""
 
-    def _build(
-        self,
-        X: Any,
-        matrix: Any,
-        y: np.ndarray,
-        origins: Origins,
-        generator: np.random.Generator,
-    ) -> Any:
-        return restore(mix(matrix, origins), like=X)
+    def _build(self, X: Any, trace: Trace) -> Any:
+        return restore(mix(trace.matrix, trace.origins), like=X)
 
     def _neighbors(
         self, X: Any, among: np.ndarray, neighbors: Any, code: int, rows: np.ndarray | None = None
