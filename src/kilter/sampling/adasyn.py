@@ -8,8 +8,8 @@ import numpy as np
 
 from kilter._errors import ArgumentError
 from kilter.sampling.base import Origins, rows_of
-from kilter.sampling.borderline import foreign_share
 from kilter.sampling.draws import largest_remainder
+from kilter.sampling.foreign import foreign_share
 from kilter.sampling.synthetic import NEIGHBORS, Synthesizer
 
 

@@ -127,7 +127,8 @@ class Sampler(BaseSampler):
         matrix = self._read(X)
         strategy = check_sampling_strategy(self.sampling_strategy, labels, self._sampling_type)
         self.sampling_strategy_ = strategy
-        self.classes_, codes = np.unique(labels, return_inverse=True)
+        self.classes_ = np.unique(labels)
+        codes = np.searchsorted(self.classes_, labels)  # several times faster than an inverse
         return matrix, codes.astype(np.min_scalar_type(-len(self.classes_)))
 
     def _read(self, X: Any) -> Any:

@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
 from kilter.sampling.base import Origins, rows_of
+from kilter.sampling.foreign import foreign_share
 from kilter.sampling.smote import SMOTE
-from kilter.sampling.synthetic import NEIGHBORS, as_neighbors, neighbors_among, pick
+from kilter.sampling.synthetic import NEIGHBORS, pick
 
 
 class BorderlineSMOTE(SMOTE):
@@ -115,11 +116,3 @@ class BorderlineSMOTE(SMOTE):
         mine, partners = pick(danger, neighbors, count, generator)
         most = np.where(y[partners] == code, 1.0, 0.5)
         return Origins(mine, partners, most * generator.random(count))
-
-
-def foreign_share(X: Any, y: np.ndarray, rows: np.ndarray, neighbors: Any) -> np.ndarray:
-    """Return the share of other classes among the nearest of all rows, of shape (rows,)."""
-    search, m = as_neighbors(neighbors)
-    m = min(m, X.shape[0] - 1)
-    near = neighbors_among(search.fit(X), X[rows], rows, m)
-    return (y[near] != y[rows][:, None]).mean(axis=1)

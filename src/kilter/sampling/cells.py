@@ -36,6 +36,11 @@ class Cells:
     products: np.ndarray
     norms: np.ndarray | None = None
 
+    @property
+    def parted(self) -> bool:
+        """Whether planes divide the cells."""
+        return self.norms is not None
+
     def relative(self, queries: np.ndarray, center: np.ndarray) -> np.ndarray:
         """Return queries less a centre, in units of the scale."""
         return (queries - center) * self.x.dtype.type(1 / self.scale)
@@ -111,6 +116,14 @@ def _to_centers(x: np.ndarray, centers: np.ndarray) -> np.ndarray:
     return squares(x)[:, None] - 2 * (x @ centers.T) + squares(centers)
 
 
+def nearest_cells(cells: Cells, queries: np.ndarray) -> np.ndarray:
+    """Return the cell with the nearest centre for each query; the first of arbitrary ones."""
+    if not cells.parted:
+        return np.zeros(len(queries), int)
+    relative, centers = (cells.relative(x, cells.middle) for x in (queries, cells.centers))
+    return _to_centers(relative, centers).argmin(axis=1)
+
+
 def facing(products: np.ndarray) -> np.ndarray:
     """Return what the products of rows are to be taken with to get their squared distances."""
     faces = products * np.float32(-0.5)
@@ -141,8 +154,8 @@ def plane_distances(
     The second has the shape (queries, cells); a cell that is not among the ``probes`` nearest
     is infinitely far. Rounding is taken off, so that no row is nearer than it says.
     """
-    if cells.norms is None:
-        return np.zeros(len(queries), int), np.zeros((len(queries), len(cells.ends)), np.float32)
+    if not cells.parted:
+        return nearest_cells(cells, queries), np.zeros((len(queries), len(cells.ends)), np.float32)
     relative, centers = (cells.relative(x, cells.middle) for x in (queries, cells.centers))
     to_centers = _to_centers(relative, centers)
     home = to_centers.argmin(axis=1)

@@ -14,10 +14,10 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from kilter.sampling import device
-from kilter.sampling.cells import Cells, cluster, plane_distances, scatter
+from kilter.sampling.cells import Cells, cluster, nearest_cells, scatter
 from kilter.sampling.search import CrowdedError, Mutual, Scan
 
-CHUNK = 4096  # queries that go through the cells together
+CHUNK = 8192  # queries that go through the cells together
 SMALL = 10_000_000  # distances that are looked at before anything is planned
 LONG = 3_000_000_000  # distances whose search shows its progress
 TRIED = 64  # queries on which cells are tried
@@ -34,7 +34,10 @@ class Nearest(NamedTuple):
 
 
 class Search(NamedTuple):
-    """Rows (rows, width), queries (queries, width) or None for the rows themselves, and how."""
+    """Rows (rows, width), queries (queries, width) or None for the rows themselves, and how.
+
+    Where ``enough`` (queries,) is given, any k rows nearer than that distance will do.
+    """
 
     x: np.ndarray
     queries: np.ndarray | None
@@ -43,6 +46,7 @@ class Search(NamedTuple):
     threads: int | None = None
     device: str = "auto"
     verbose: bool = False
+    enough: np.ndarray | None = None
 
     @property
     def asked(self) -> np.ndarray:
@@ -90,16 +94,16 @@ def _find(search: Search) -> Nearest:
     count = int(np.clip(len(search.x) ** 0.5 / 4, 16, 1024))
     with _single_threads(search.threads) as threads:
         # Dealing rows into cells looks at as many distances as so many queries do.
-        if len(search.asked) < 4 * count:
-            return _scan_all(search, threads)
-        cells = cluster(search.x, count)
-        trial = _try(search, cells)
-        # A plain scan needs half of the products where rows look for each other.
-        if trial.share * CELLED > (0.5 if search.queries is None else 1):
-            return _scan_all(search, threads)
-        if trial.probes is not None and search.verbose:
-            _say(trial, len(cells.ends))
-        return Nearest(*_scan_some(search, cells, trial.probes, threads), trial.recall)
+        if len(search.asked) >= 4 * count:
+            cells = cluster(search.x, count)
+            trial = _try(search, cells)
+            # A plain scan needs half of the products where rows look for each other.
+            if trial.share * CELLED <= (0.5 if search.queries is None else 1):
+                if trial.probes is not None and search.verbose:
+                    _say(trial, len(cells.ends))
+                return Nearest(*_scan_some(search, cells, trial.probes, threads), trial.recall)
+            del cells  # before there is a second copy of the rows
+        return _scan_all(search, threads)
 
 
 def _try(search: Search, cells: Cells) -> Trial:
@@ -153,10 +157,11 @@ def _scan_some(
     """Send the queries through the cells, those of a cell together."""
     shape = len(search.asked), search.k
     distances, rows = np.empty(shape), np.empty(shape, np.int64)
-    order = _by_cell(cells, search.asked)
+    order = cells.order if search.queries is None else _by_cell(cells, search.queries)
 
     def scan(at: np.ndarray) -> None:
-        distances[at], rows[at] = Scan(cells, search.asked[at], search.k, probes).run()
+        enough = None if search.enough is None else search.enough[at]
+        distances[at], rows[at] = Scan(cells, search.asked[at], search.k, probes, enough).run()
 
     _work(scan, np.array_split(order, -(-len(order) // CHUNK)), threads, search)
     return distances, rows
@@ -164,7 +169,7 @@ def _scan_some(
 
 def _by_cell(cells: Cells, queries: np.ndarray) -> np.ndarray:
     parts = np.array_split(queries, -(-len(queries) // CHUNK))
-    home = np.concatenate([plane_distances(cells, part)[0] for part in parts])
+    home = np.concatenate([nearest_cells(cells, part) for part in parts])
     return np.argsort(home, kind="stable")
 
 

@@ -99,7 +99,11 @@ class Neighbors(BaseEstimator):
         return self
 
     def kneighbors(
-        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
+        self,
+        X: Any = None,
+        n_neighbors: int | None = None,
+        return_distance: bool = True,
+        enough: np.ndarray | None = None,
     ) -> Any:
         """Find the nearest rows.
 
@@ -112,6 +116,9 @@ class Neighbors(BaseEstimator):
             How many, instead of the estimator's.
         return_distance : bool
             Whether distances come too.
+        enough : array of shape (queries,), optional
+            A query in ``X`` is content with any ``n_neighbors`` rows that are nearer than this
+            distance, and the search for it ends.
 
         Returns
         -------
@@ -131,7 +138,7 @@ class Neighbors(BaseEstimator):
             if X is None
             else validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         )
-        distances, rows = self._search(queries, k)
+        distances, rows = self._search(queries, k, enough)
         return (distances, rows) if return_distance else rows
 
     def kneighbors_graph(
@@ -151,13 +158,15 @@ class Neighbors(BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
-    def _search(self, queries: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def _search(
+        self, queries: Any, k: int, enough: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         self.recall_ = 1.0
         if sparse.issparse(self._x) or sparse.issparse(queries):
             search = NearestNeighbors(algorithm="brute", n_jobs=self.n_jobs).fit(self._x)
             return search.kneighbors(queries, k)
         among = k + (queries is None)
-        how = (self.recall, self.n_jobs, self.device, self.verbose)
+        how = (self.recall, self.n_jobs, self.device, self.verbose, enough)
         distances, rows, self.recall_ = find(Search(self._x, queries, among, *how))
         if queries is None:
             return without_self(distances, rows, np.arange(len(rows)))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -38,13 +39,16 @@ class Best:
     """The nearest rows found so far for each of some queries.
 
     ``limit`` is the k-th smallest squared distance so far, as float32 has it; what float32
-    has is right within ``slack``. Both have the shape (queries,).
+    has is right within ``slack``. Both have the shape (queries,), and so has ``enough``: a
+    query with k rows that are surely nearer than that, squared, is done.
     """
 
-    def __init__(self, queries: int, k: int) -> None:
+    def __init__(self, queries: int, k: int, enough: np.ndarray | None = None) -> None:
         self._k = k
         self.limit = np.full(queries, np.inf, np.float32)
         self.slack = np.zeros(queries, np.float32)
+        self._enough = enough
+        self._sure = np.zeros(queries, np.int64)
         self._found = _nothing()
         self._new: list[tuple[np.ndarray, ...]] = []
         self._pending = self._added = 0
@@ -55,12 +59,19 @@ class Best:
         """Squared distances, as float32 has them, that may still be among the best."""
         return self.limit + 2 * self.slack
 
+    def seeks(self, lower: np.ndarray) -> np.ndarray:
+        """Return whether each query wants rows that are no nearer than this, (queries,)."""
+        return (lower <= self.reach) & (self._sure < self._k)
+
     def add(self, queries: np.ndarray, places: np.ndarray, distances: np.ndarray) -> None:
         """Add candidates: the query, where the row lies, and the squared distance."""
         with self._lock:
             self._new.append((queries, places, distances))
             self._pending += len(queries)
             self._added += len(queries)
+            if self._enough is not None:
+                sure = queries[distances + self.slack[queries] < self._enough[queries]]
+                self._sure += np.bincount(sure, minlength=len(self._sure))
             if self._added > CROWD * self._k * len(self.limit):
                 raise CrowdedError
             if self._pending > self._k * len(self.limit):
@@ -116,12 +127,24 @@ class Scan:
     probes : int, optional
         A query sees only as many cells, those with the nearest centres, or more while it has
         found fewer than k rows. The search is approximate then.
+    enough : array of shape (queries,), optional
+        A query is content with any k rows that are nearer than this distance.
     """
 
-    def __init__(self, cells: Cells, queries: np.ndarray, k: int, probes: int | None = None):
+    def __init__(
+        self,
+        cells: Cells,
+        queries: np.ndarray,
+        k: int,
+        probes: int | None = None,
+        enough: np.ndarray | None = None,
+    ) -> None:
         self._cells, self._queries, self._k = cells, queries, k
+        self._same: np.ndarray | None = None
         self._home, self._lower = plane_distances(cells, queries, probes)
-        self._best = Best(len(queries), k)
+        self._best = Best(len(queries), k, None if enough is None else (enough / cells.scale) ** 2)
+        if not cells.parted:  # they have one centre
+            self._same = self._face(slice(None), cells.middle)
         self.pairs = 0
         """How many distances were looked at."""
 
@@ -131,31 +154,38 @@ class Scan:
         Nearest first; of rows equally near the one that comes first.
         """
         for cell in np.unique(self._home):
-            self._guess(cell)
-        needs = self._needs(slice(None)).sum(axis=1)
+            self._open(cell)
+        needs = (self._lower <= self._best.reach[:, None]).sum(axis=0)
         for cell in np.argsort(-needs, kind="stable")[: np.count_nonzero(needs)]:
             self._visit(cell)
         return self._best.rank(self._cells.x, self._cells.order, self._queries)
 
-    def _guess(self, cell: int) -> None:
-        """Bound the distances of the queries of a cell by rows of the cell itself."""
-        rows = self._cells.products[self._cells.rows(cell)][:GUESS]
+    def _open(self, cell: int) -> None:
+        """Look into a cell for the queries whose own it is, which bounds their distances."""
+        rows = self._cells.rows(cell)
+        rest = min(rows.start + GUESS, rows.stop)
         for at, query in self._relative(cell, self._home == cell):
-            self._best.limit[at] = _kth_bound(rows @ query.T, self._k)
-
-    def _needs(self, cell: int | slice) -> np.ndarray:
-        return self._lower.T[cell] <= self._best.reach
+            block = self._cells.products[rows.start : rest] @ query.T
+            self._best.limit[at] = _kth_bound(block, self._k)
+            self._collect(block, at, rows.start)
+            self._look(slice(rest, rows.stop), at, query)
+            self._lower[at, cell] = np.nan  # never again
 
     def _visit(self, cell: int) -> None:
-        """Collect the candidates of one cell."""
-        rows = self._cells.rows(cell)
-        for at, query in self._relative(cell, self._needs(cell)):
-            for part in parts(rows.stop - rows.start, BLOCK[0]):
-                start = rows.start + part.start
-                block = self._cells.products[start : rows.start + part.stop] @ query.T
-                places, columns = _within(block, self._best.reach[at])
-                self._best.add(at[columns], places + start, block[places, columns])
-                self.pairs += block.size
+        """Look into a cell for all queries that may have a neighbour in it."""
+        for at, query in self._relative(cell, self._best.seeks(self._lower[:, cell])):
+            self._look(self._cells.rows(cell), at, query)
+
+    def _look(self, rows: slice, at: np.ndarray, query: np.ndarray) -> None:
+        for part in parts(rows.stop - rows.start, BLOCK[0]):
+            start = rows.start + part.start
+            self._collect(self._cells.products[start : rows.start + part.stop] @ query.T, at, start)
+
+    def _collect(self, block: np.ndarray, at: np.ndarray, start: int) -> None:
+        """Take the candidates from a block of distances, (rows, queries)."""
+        places, columns = _within(block, self._best.reach[at])
+        self._best.add(at[columns], places + start, block[places, columns])
+        self.pairs += block.size
 
     def _relative(self, cell: int, which: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield some queries and what the products of the cell's rows are to be taken with."""
@@ -163,12 +193,19 @@ class Scan:
         positions = np.flatnonzero(which)
         for part in parts(len(positions), BLOCK[1]):
             at = positions[part]
-            query = np.ones((len(at), self._queries.shape[1] + 2), np.float32)
-            query[:, :-2] = self._cells.relative(self._queries[at], self._cells.centers[cell])
-            query[:, -1] = squares(query[:, :-2])
+            query = self._face(at, self._cells.centers[cell])
             slack = error(self._queries.shape[1]) * (query[:, -1] + most)
             self._best.slack[at] = np.maximum(self._best.slack[at], slack)
             yield at, query
+
+    def _face(self, at: Any, center: np.ndarray) -> np.ndarray:
+        if self._same is not None:
+            return self._same[at]
+        relative = self._cells.relative(self._queries[at], center)
+        face = np.ones((len(relative), relative.shape[1] + 2), np.float32)
+        face[:, :-2] = relative
+        face[:, -1] = squares(face[:, :-2])
+        return face
 
 
 class Mutual:

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 
 from kilter._errors import ArgumentError
 from kilter.sampling.base import Origins, rows_of
-from kilter.sampling.borderline import foreign_share
+from kilter.sampling.foreign import foreign_share
 from kilter.sampling.smote import SMOTE
 from kilter.sampling.synthetic import NEIGHBORS, pick
 

@@ -1,0 +1,70 @@
+"""How much of what is near a row is of other classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from kilter.sampling.base import rows_of
+from kilter.sampling.neighbors import Neighbors
+from kilter.sampling.synthetic import as_neighbors, neighbors_among
+
+
+def foreign_share(X: Any, y: np.ndarray, rows: np.ndarray, neighbors: Any) -> np.ndarray:
+    """Return the share of other classes among the nearest of all rows.
+
+    Parameters
+    ----------
+    X : array or sparse matrix of shape (table rows, width)
+        The table.
+    y : int array of shape (table rows,)
+        A row's class.
+    rows : int array of shape (rows,)
+        The rows in question, sorted.
+    neighbors : int or neighbour estimator
+        How many of the nearest count. An estimator counts the row itself.
+
+    Returns
+    -------
+    float array of shape (rows,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[0.0], [1.0], [2.0], [9.0]])
+    >>> foreign_share(x, np.array([0, 0, 1, 1]), np.array([2, 3]), 2)
+    array([1. , 0.5])
+    """
+    search, m = as_neighbors(neighbors)
+    m = min(m, X.shape[0] - 1)
+    if isinstance(search, Neighbors) and not sparse.issparse(X) and _is_class(y, rows):
+        return _by_sides(X, y, rows, search, m)
+    near = neighbors_among(search.fit(X), X[rows], rows, m)
+    return (y[near] != y[rows][:, None]).mean(axis=1)
+
+
+def _is_class(y: np.ndarray, rows: np.ndarray) -> bool:
+    """Return whether these are all the rows of a class of at least two, and not of all."""
+    if not 1 < len(rows) < len(y):
+        return False
+    return np.array_equal(rows, rows_of(y, y[rows[0]]))
+
+
+def _by_sides(
+    x: np.ndarray, y: np.ndarray, rows: np.ndarray, search: Neighbors, m: int
+) -> np.ndarray:
+    """Search the class and the others on their own.
+
+    Rows of the class look for each other, which is half of the work. Once m of the others are
+    nearer to a row than the nearest of its class they are all that is near, and it is done:
+    where a class is rare that is soon so for most of its rows.
+    """
+    others = np.flatnonzero(y != y[rows[0]])
+    own, near = search.fit(x[rows]).kneighbors(n_neighbors=min(m, len(rows) - 1))
+    search.fit(x[others])
+    far, foreign = search.kneighbors(x[rows], min(m, len(others)), enough=own[:, 0])
+    found = np.hstack([rows[near], others[foreign]])
+    order = np.lexsort((found, np.hstack([own, far])))[:, :m]
+    return (order >= own.shape[1]).mean(axis=1)
