@@ -41,6 +41,18 @@ class Cells:
         """Whether planes divide the cells."""
         return self.norms is not None
 
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many rows each cell has."""
+        return np.diff(self.ends, prepend=0)
+
+    @property
+    def home(self) -> np.ndarray:
+        """The cell of each row."""
+        home = np.empty(len(self.order), np.int64)
+        home[self.order] = np.repeat(np.arange(len(self.ends)), self.sizes)
+        return home
+
     def relative(self, queries: np.ndarray, center: np.ndarray) -> np.ndarray:
         """Return queries less a centre, in units of the scale."""
         return (queries - center) * self.x.dtype.type(1 / self.scale)
@@ -120,8 +132,17 @@ def nearest_cells(cells: Cells, queries: np.ndarray) -> np.ndarray:
     """Return the cell with the nearest centre for each query; the first of arbitrary ones."""
     if not cells.parted:
         return np.zeros(len(queries), int)
+    return _from_queries(cells, queries).argmin(axis=1)
+
+
+def turns(cells: Cells, queries: np.ndarray) -> np.ndarray:
+    """Return before which other cells each query comes to a cell, (queries, cells), from 0."""
+    return _from_queries(cells, queries).argsort(axis=1).argsort(axis=1)
+
+
+def _from_queries(cells: Cells, queries: np.ndarray) -> np.ndarray:
     relative, centers = (cells.relative(x, cells.middle) for x in (queries, cells.centers))
-    return _to_centers(relative, centers).argmin(axis=1)
+    return _to_centers(relative, centers)
 
 
 def facing(products: np.ndarray) -> np.ndarray:

@@ -14,7 +14,15 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from kilter.sampling import device
-from kilter.sampling.cells import Cells, cluster, nearest_cells, scatter
+from kilter.sampling.cells import (
+    Cells,
+    cluster,
+    nearest_cells,
+    parts,
+    plane_distances,
+    scatter,
+    turns,
+)
 from kilter.sampling.search import CrowdedError, Mutual, Scan
 
 CHUNK = 8192  # queries that go through the cells together
@@ -107,29 +115,29 @@ def _find(search: Search) -> Nearest:
 
 
 def _try(search: Search, cells: Cells) -> Trial:
-    """Search some of the queries exactly, and with ever more cells until the recall is enough."""
+    """Search some of the queries exactly, and see how many cells would have been enough.
+
+    The cells that reach the recall are those that reach it on each half of these queries, so
+    that what is measured is not only what they were chosen by.
+    """
     size = TRIED if search.recall == 1 else MEASURED
     sample = np.random.default_rng(0).permutation(len(search.asked))[:size]
     queries, work = search.asked[sample], len(sample) * len(search.x)
-    exact = Scan(cells, queries, search.k)
-    truth = exact.run()[1]
-    probes = 1
-    while search.recall < 1 and probes < len(cells.ends):
-        scan = Scan(cells, queries, search.k, probes)
-        recall = _recall(scan.run()[1], truth, sample if search.queries is None else None)
-        if scan.pairs >= exact.pairs:
-            break
-        if recall >= search.recall:
-            return Trial(len(sample), probes, recall, scan.pairs / work)
-        probes *= 2
-    return Trial(len(sample), None, 1.0, exact.pairs / work)
-
-
-def _recall(found: np.ndarray, truth: np.ndarray, own: np.ndarray | None) -> float:
-    """Return the share of true neighbours found, a row itself not counted."""
-    hit = (found[:, :, None] == truth[:, None, :]).any(axis=1)
-    counts = np.ones_like(hit) if own is None else truth != own[:, None]
-    return float(hit[counts].mean())
+    scan = Scan(cells, queries, search.k)
+    distances, rows = scan.run()
+    exact = Trial(len(sample), None, 1.0, scan.pairs / work)
+    if search.recall == 1:
+        return exact
+    before = np.take_along_axis(turns(cells, queries), cells.home[rows], axis=1)
+    counts = np.ones_like(rows, bool) if search.queries is not None else rows != sample[:, None]
+    halves = (before[part][counts[part]] for part in parts(len(sample), -(-len(sample) // 2)))
+    probes = 1 + max(np.quantile(half, search.recall, method="inverted_cdf") for half in halves)
+    reach = (distances[:, -1:] / cells.scale) ** 2
+    seen = plane_distances(cells, queries, probes)[1] <= reach
+    share = float((seen @ cells.sizes).sum() / work)
+    if share >= exact.share:
+        return exact
+    return Trial(len(sample), int(probes), float((before < probes)[counts].mean()), share)
 
 
 def _say(trial: Trial, cells: int) -> None:
@@ -168,20 +176,19 @@ def _scan_some(
 
 
 def _by_cell(cells: Cells, queries: np.ndarray) -> np.ndarray:
-    parts = np.array_split(queries, -(-len(queries) // CHUNK))
-    home = np.concatenate([nearest_cells(cells, part) for part in parts])
+    home = np.concatenate([nearest_cells(cells, queries[p]) for p in parts(len(queries), CHUNK)])
     return np.argsort(home, kind="stable")
 
 
-def _work(function: Callable[[Any], None], parts: list[Any], threads: int, search: Search) -> None:
-    """Call the function on every part, and show a bar where that takes long."""
+def _work(function: Callable[[Any], None], tasks: list[Any], threads: int, search: Search) -> None:
+    """Call the function on every task, and show a bar where that takes long."""
     console = Console(stderr=True)
     seen = console.is_terminal or console.is_jupyter
     hidden = not (search.verbose and seen and search.work > LONG)
     with ThreadPoolExecutor(threads) as pool:
-        done: Iterable[None] = pool.map(function, parts) if threads > 1 else map(function, parts)
+        done: Iterable[None] = pool.map(function, tasks) if threads > 1 else map(function, tasks)
         for _ in track(
-            done, "nearest neighbours", len(parts), console=console, transient=True, disable=hidden
+            done, "nearest neighbours", len(tasks), console=console, transient=True, disable=hidden
         ):
             pass
 
