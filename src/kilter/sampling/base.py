@@ -96,8 +96,8 @@ class Sampler(BaseSampler):
         check_weights(sample_weight)
         check_consistent_length(X, y, sample_weight)
         trace = self._trace(X, y, new_generator(getattr(self, "random_state", None)))
-        resampled = self._build(X, trace), take(y, trace.origins.rows)
-        return with_weights(resampled, trace.origins, sample_weight)
+        labels = take(y, trace.origins.rows)  # before there is the table, which takes most room
+        return with_weights((self._build(X, trace), labels), trace.origins, sample_weight)
 
     def _trace(self, X: Any, y: Any, generator: np.random.Generator) -> Trace:
         matrix, codes = self._prepare(X, y)

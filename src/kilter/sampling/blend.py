@@ -24,9 +24,8 @@ def blend(own: np.ndarray, others: np.ndarray, shares: np.ndarray) -> np.ndarray
     """
     working = np.result_type(own, np.float32)
     row = own.astype(working, copy=False)
-    # In place, as these are many numbers; what comes first is a copy.
-    moved = others.astype(working)
-    moved -= row
+    moved = np.subtract(others, row, dtype=working)
+    # In place from here on, as these are many numbers.
     moved *= shares.astype(working).reshape(-1, *(1,) * (own.ndim - 1))
     moved += row
     return to_type(moved, own.dtype)

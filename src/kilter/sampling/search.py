@@ -27,7 +27,9 @@ BLOCK = 512, 1024  # most rows and queries of one product: it stays in the cache
 GROUP = 8  # rows whose smallest stands for them in a first bound
 WORD = 8  # truths that one integer holds
 GUESS = 2048  # rows that give a first bound
+PLACE = np.uint32  # of a query, or of a row: half of what an index is, and there are many
 NUMBERS = 1 << 18  # numbers of the pairs that are ranked at once: they stay in the cache
+FRESH = 0.25  # new candidates for each neighbour asked for that are kept before they are sorted in
 CROWD = 100  # candidates for each neighbour asked for, from which on float32 tells too little
 
 
@@ -66,7 +68,7 @@ class Best:
     def add(self, queries: np.ndarray, places: np.ndarray, distances: np.ndarray) -> None:
         """Add candidates: the query, where the row lies, and the squared distance."""
         with self._lock:
-            self._new.append((queries, places, distances))
+            self._new.append((queries.astype(PLACE), places.astype(PLACE), distances))
             self._pending += len(queries)
             self._added += len(queries)
             if self._enough is not None:
@@ -74,7 +76,7 @@ class Best:
                 self._sure += np.bincount(sure, minlength=len(self._sure))
             if self._added > CROWD * self._k * len(self.limit):
                 raise CrowdedError
-            if self._pending > self._k * len(self.limit):
+            if self._pending > FRESH * self._k * len(self.limit):
                 self.tighten()
 
     def tighten(self) -> tuple[np.ndarray, ...]:
@@ -85,7 +87,7 @@ class Best:
         bits = np.maximum(distances, 0).view(np.uint32)
         order = np.argsort(queries.astype(np.uint64) << np.uint64(32) | bits)
         queries, places, distances = queries[order], places[order], distances[order]
-        starts = np.searchsorted(queries, np.arange(len(self.limit) + 1))
+        starts = self._starts(queries)
         full = np.diff(starts) >= self._k
         self.limit[full] = distances[starts[:-1][full] + self._k - 1]
         near = distances <= self.reach[queries]
@@ -98,19 +100,27 @@ class Best:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return distances and rows, (queries, k), ranked by differences in float64."""
         queries, places, _ = self.tighten()
-        rows = order[places]
-        distances = np.empty(len(rows))
-        for part in parts(len(rows), max(NUMBERS // x.shape[1], 1)):
-            mine = asked[queries[part]].astype(np.float64)
-            distances[part] = np.sqrt(squares(mine - x[rows[part]]))
-        by = np.lexsort((rows, distances, queries))
-        starts = np.searchsorted(queries, np.arange(len(asked)))
-        first = by[starts[:, None] + np.arange(self._k)]
-        return distances[first], rows[first]
+        starts = self._starts(queries)
+        distances = np.empty((len(asked), self._k))
+        rows = np.empty((len(asked), self._k), np.int64)
+        size = NUMBERS * len(asked) // (len(places) * x.shape[1])
+        for part in parts(len(asked), max(size, 1)):
+            some = slice(starts[part.start], starts[part.stop])
+            found = order[places[some]]
+            mine = asked[queries[some]].astype(np.float64)
+            apart = np.sqrt(squares(mine - x[found]))
+            by = np.lexsort((found, apart, queries[some]))
+            first = by[starts[part, None] - some.start + np.arange(self._k)]
+            distances[part], rows[part] = apart[first], found[first]
+        return distances, rows
+
+    def _starts(self, queries: np.ndarray) -> np.ndarray:
+        """Return where the candidates of each query begin among sorted ones, and their end."""
+        return np.searchsorted(queries, np.arange(len(self.limit) + 1, dtype=queries.dtype))
 
 
 def _nothing() -> tuple[np.ndarray, ...]:
-    return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32)
+    return np.empty(0, PLACE), np.empty(0, PLACE), np.empty(0, np.float32)
 
 
 class Scan:

@@ -156,7 +156,7 @@ def mix(matrix: Any, origins: Origins) -> Any:
         np.take(matrix, origins.rows[part], axis=0, out=out[part], mode="clip")
     made = out[origins.kept :]
     for part in parts(len(made), size):
-        made[part] = blend(made[part], matrix[origins.partners[part]], origins.shares[part])
+        made[part] = blend(made[part], take(matrix, origins.partners[part]), origins.shares[part])
     return out
 
 
