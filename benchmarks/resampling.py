@@ -194,6 +194,14 @@ def line(sampler: str, found: dict[str, Any], folder: Path) -> str:
     return f"| {sampler} | {' | '.join(times)} | {faster} | {extra} | {told} |"
 
 
+def kernels() -> str:
+    """Say what BLAS computes with, which most of the time goes into."""
+    from threadpoolctl import threadpool_info
+
+    found = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return " and ".join(sorted({f"{one['internal_api']} {one['architecture']}" for one in found}))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tables", nargs="+", default=list(SHAPES))
@@ -206,7 +214,17 @@ def main() -> None:
         print(json.dumps(measure(options.job)))
         return
     print("# How fast is resampling, and does it make the same rows?\n")
-    print(f"{platform.machine()}, {os.cpu_count()} cores; `python benchmarks/resampling.py`\n")
+    print("Written by `make bench` from `benchmarks/resampling.py`; do not edit.\n")
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {kernels()}; A has 500,000 + 20,000 rows")
+    print("of 32 numbers, B 200,000 + 50,000 of 128, all float32. Seconds are medians of three, or")
+    print(
+        f"single runs above {LONG} s. A column that ends in two figures has the exact search first,"
+    )
+    print("then the one with `recall=0.97`. Memory is that beyond the table, over the size of the")
+    print(
+        "output: imbalanced-learn's, then kilter's. Told apart: the least p of a two-sample test of"
+    )
+    print("each column, and the AUC of boosted trees that look for the maker of a new row.\n")
     with tempfile.TemporaryDirectory() as folder:
         for threads in options.threads:
             for name in options.tables:
