@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,25 @@ def test_smote_shows_each_row_once_and_mixtures_beside() -> None:
     common = {tuple(row) for row in FLOATS[:80].tolist()}
     assert all(tuple(row) in common for row in x[y == 0].tolist())  # drawn 60 times only
     assert len(np.unique(x[y == 1], axis=0)) == 60
+
+
+def test_mixtures_take_the_room_of_neighbours_and_one_number_a_draw() -> None:
+    x = np.random.default_rng(0).standard_normal((100_000, 64)).astype(np.float32)
+    y = np.zeros(len(x), int)
+    y[:2000] = 1
+
+    def kept(mix: str | None) -> int:
+        tracemalloc.start()
+        batches = BalancedBatches(x, y, batch_size=256, mix=mix)
+        for index in range(20):
+            batches[index]
+        now = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        return now
+
+    kept("smote")  # loads what is loaded late
+    neighbors, draws = 2000 * 5 * 4, len(x) * 4
+    assert kept("smote") - kept(None) < 1.1 * (neighbors + draws) < x.nbytes / 50
 
 
 def test_a_mixture_lies_between_a_row_and_a_near_one() -> None:

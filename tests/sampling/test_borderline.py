@@ -5,14 +5,12 @@ from __future__ import annotations
 import imblearn.over_sampling
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
 from kilter.sampling import BorderlineSMOTE
 from kilter.sampling.base import Origins, new_generator
-from kilter.sampling.borderline import foreign_share
+from nearby import foreign_shares
 
 KINDS = ["borderline-1", "borderline-2"]
 
@@ -24,64 +22,8 @@ def blobs(seed: int, counts: tuple[int, ...] = (80, 30, 20)) -> tuple[np.ndarray
     return rng.normal(size=(len(y), 2)) + 1.2 * y[:, None], y
 
 
-def brute_force(x: np.ndarray, y: np.ndarray, rows: np.ndarray, m: int) -> np.ndarray:
-    """Return the share of other classes among the m nearest others, the first of equals."""
-    shares = []
-    for row in rows:
-        distances = ((x.astype(float) - x[row].astype(float)) ** 2).sum(axis=1)
-        distances[row] = np.inf
-        near = np.argsort(distances, kind="stable")[:m]
-        shares.append(np.mean(y[near] != y[row]))
-    return np.array(shares)
-
-
 def origins_of(sampler: BorderlineSMOTE, x: np.ndarray, y: np.ndarray) -> Origins:
     return sampler._trace(x, y, new_generator(sampler.random_state))[2]
-
-
-@settings(max_examples=30)
-@given(
-    seed=st.integers(0, 10_000),
-    m=st.integers(1, 8),
-    coarse=st.booleans(),
-    dtype=st.sampled_from([np.float32, np.float64, np.int64, np.uint8]),
-)
-def test_shares_of_others_are_those_of_brute_force(
-    seed: int, m: int, coarse: bool, dtype: type
-) -> None:
-    rng = np.random.default_rng(seed)
-    # Of 25 or 10,000 places: the first means exact duplicates within and across the classes.
-    x = rng.integers(0, 5 if coarse else 100, (60, 2)).astype(dtype)
-    y = rng.permutation(np.repeat([0, 1, 2], [30, 20, 10]))
-    rows = np.flatnonzero(y == rng.integers(3))
-    np.testing.assert_allclose(foreign_share(x, y, rows, m), brute_force(x, y, rows, m))
-
-
-@pytest.mark.parametrize("neighbors", [4, NearestNeighbors(n_neighbors=5)], ids=["int", "sklearn"])
-@pytest.mark.parametrize("place", [0, 7, 19])
-def test_a_row_among_duplicates_of_another_class_does_not_count_itself(
-    neighbors: object, place: int
-) -> None:
-    # Its four neighbours are of the other class, whether or not the search found it first.
-    y = np.zeros(20, int)
-    y[place] = 1
-    found = foreign_share(np.ones((20, 2)), y, np.array([place]), neighbors)
-    assert found.tolist() == [1.0]
-
-
-def test_a_duplicate_of_another_class_counts() -> None:
-    x = np.array([[0.0], [0.0], [5.0], [5.0], [6.0]])
-    y = np.array([0, 1, 1, 1, 0])
-    assert foreign_share(x, y, np.arange(5), 1).tolist() == [1, 1, 0, 0, 1]
-    assert foreign_share(x, y, np.arange(5), 4).tolist() == [0.75, 0.5, 0.5, 0.5, 0.75]
-
-
-def test_more_neighbours_than_rows_are_all_the_others() -> None:
-    x, y = np.arange(5.0)[:, None], np.array([0, 0, 0, 1, 1])
-    expected = [0.5, 0.5, 0.5, 0.75, 0.75]
-    assert foreign_share(x, y, np.arange(5), 50).tolist() == expected
-    search = NearestNeighbors(n_neighbors=51)
-    assert foreign_share(x, y, np.arange(5), search).tolist() == expected
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -120,7 +62,7 @@ def test_new_rows_start_from_rows_in_danger(kind: str) -> None:
     made = origins.rows[130:]
     for label in (1, 2):
         rows = np.flatnonzero(y == label)
-        share = brute_force(x, y, rows, 6)
+        share = foreign_shares(x, y, rows, 6)
         danger = rows[(share >= 0.5) & (share < 1)]
         assert set(made[y[made] == label].tolist()) == set(danger.tolist())
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from kilter.sampling.cells import cluster, parts, plane_distances, scatter
+from kilter.sampling.cells import cluster, nearest_cells, parts, plane_distances, scatter, turns
 
 
 def clouds(dtype: type = np.float32) -> np.ndarray:
@@ -35,10 +35,12 @@ def test_every_row_lies_in_one_cell_and_its_product_is_its_distance(deal, dtype)
 def test_a_row_lies_in_the_cell_of_its_nearest_center() -> None:
     x = clouds(np.float64)
     cells = cluster(x, 16)
-    home = np.empty(len(x), int)
-    for cell in range(16):
-        home[cells.order[cells.rows(cell)]] = cell
-    np.testing.assert_array_equal(home, cdist(x, cells.centers).argmin(axis=1))
+    to_centers = cdist(x, cells.centers)
+    np.testing.assert_array_equal(cells.home, to_centers.argmin(axis=1))
+    np.testing.assert_array_equal(cells.sizes, np.bincount(cells.home, minlength=16))
+    np.testing.assert_array_equal(nearest_cells(cells, x), cells.home)
+    place = np.take_along_axis(to_centers, np.argsort(turns(cells, x), axis=1), axis=1)
+    assert (np.diff(place, axis=1) >= 0).all()  # turn by turn the centres are farther away
 
 
 @pytest.mark.parametrize("seed", range(5))

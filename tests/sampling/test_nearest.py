@@ -9,7 +9,9 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from kilter.sampling import nearest
+from kilter.sampling.cells import cluster
 from kilter.sampling.nearest import Search, find
+from kilter.sampling.search import Scan
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +65,28 @@ def test_an_approximate_search_has_the_recall_that_it_says(recall: float, capsys
     assert recall <= found.recall < 1
     assert abs(hits.mean() - found.recall) < 0.05
     assert f"recall {found.recall:.3f} measured on 512 rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_recall_of_a_trial_is_what_its_cells_find(own: bool) -> None:
+    x = np.random.default_rng(0).standard_normal((5000, 4)).astype(np.float32)
+    queries = None if own else x[:700] + np.float32(0.1)
+    search, cells = Search(x, queries, 5, recall=0.95), cluster(x, 40)
+    trial = nearest._try(search, cells)
+    sample = np.random.default_rng(0).permutation(len(search.asked))[:512]
+    expected = truth(x, search.asked[sample], 5)
+    counts = expected != sample[:, None] if own else np.ones_like(expected, bool)
+
+    def recall(probes: int, part: slice) -> float:
+        found = Scan(cells, search.asked[sample[part]], 5, probes).run()[1]
+        hits = (found[:, :, None] == expected[part, None]).any(axis=1)
+        return float(hits[counts[part]].mean())
+
+    assert trial.probes is not None
+    assert recall(trial.probes, slice(None)) == pytest.approx(trial.recall)
+    halves = slice(256), slice(256, None)
+    assert min(recall(trial.probes, half) for half in halves) >= 0.95
+    assert min(recall(trial.probes - 1, half) for half in halves) < 0.95  # as few as can be
 
 
 def test_an_approximate_search_that_would_spare_nothing_is_exact(capsys) -> None:

@@ -142,6 +142,20 @@ def test_what_cannot_be_searched_is_refused(arguments: dict, asked: dict, messag
         Neighbors(**arguments).fit(X).kneighbors(**asked)
 
 
+@pytest.mark.parametrize("queries", [None, QUERIES], ids=["own", "others"])
+def test_what_is_near_enough_will_do(queries: np.ndarray | None) -> None:
+    search = Neighbors(3).fit(X)
+    asked = X if queries is None else queries
+    nearest = search.kneighbors(queries)[0]
+    distances, rows = search.kneighbors(queries, enough=np.full(len(asked), np.inf))
+    assert distances.shape == rows.shape == (len(asked), 3)
+    np.testing.assert_allclose(distances, np.linalg.norm(X[rows] - asked[:, None], axis=2))
+    none = search.kneighbors(queries, enough=np.zeros(len(asked)))[0]
+    np.testing.assert_array_equal(none, nearest)
+    with pytest.raises(ArgumentError, match="`enough` must have one distance for each of the"):
+        search.kneighbors(queries, enough=np.zeros(2))
+
+
 def test_a_graph_has_two_modes() -> None:
     with pytest.raises(ArgumentError, match="`mode` must be connectivity or distance; got `x`"):
         Neighbors().fit(X).kneighbors_graph(mode="x")

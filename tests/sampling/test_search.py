@@ -113,3 +113,22 @@ def test_a_crowd_of_equally_near_rows_is_told(way: str, monkeypatch: pytest.Monk
     x = np.zeros((400, 3))
     with pytest.raises(CrowdedError):
         Scan(scatter(x), x, 3).run() if way == "scan" else meet_all(x, 3)
+
+
+@pytest.mark.parametrize("deal", [scatter, lambda x: cluster(x, 20)], ids=["scatter", "cluster"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_query_with_enough_near_rows_is_done(deal, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2000, 6)).astype(np.float32) * 100
+    queries, k = x[:50] + np.float32(0.5), 3
+    distances, rows = truth(x, queries, 30)
+    # For every other query, 30 rows are nearer than what is enough; for the rest only 2 are.
+    enough = np.where(np.arange(50) % 2 == 0, distances[:, -1], distances[:, 2])
+    scan, whole = Scan(deal(x), queries, k, enough=enough), Scan(deal(x), queries, k)
+    whole.run()
+    far, found = scan.run()
+    assert scan.pairs < whole.pairs
+    assert (far[::2] < enough[::2, None]).all()
+    assert [len(set(row)) for row in found.tolist()] == [k] * 50
+    np.testing.assert_array_equal(found[1::2], rows[1::2, :k])
+    np.testing.assert_allclose(far, cdist(queries, x)[np.arange(50)[:, None], found], rtol=1e-5)

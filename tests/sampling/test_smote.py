@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from kilter._errors import ArgumentError
-from kilter.sampling import SMOTE
+from kilter.sampling import SMOTE, Neighbors
 from kilter.sampling.base import Origins, new_generator
 
 
@@ -198,3 +199,18 @@ def test_far_from_the_origin_neighbours_are_still_the_nearest() -> None:
     partners = origins_of(SMOTE(k_neighbors=2, random_state=0), x, y)
     near = nearest(x[25:], 2)
     assert near[partners.rows[40:] - 25, partners.partners - 25].all()
+
+
+@pytest.mark.parametrize("recall", [1.0, 0.9])
+def test_memory_beyond_the_output_is_a_fifth_of_it_at_most(recall: float) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((200_000, 40)).astype(np.float32)
+    y = np.zeros(len(x), int)
+    y[:5000] = 1
+    smote = SMOTE(k_neighbors=Neighbors(6, recall=recall, verbose=False), random_state=0)
+    smote.fit_resample(x[::20], y[::20])  # loads what is loaded late
+    tracemalloc.start()
+    made, labels = smote.fit_resample(x, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.2 * (made.nbytes + labels.nbytes)

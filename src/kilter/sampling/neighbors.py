@@ -31,9 +31,9 @@ class Neighbors(BaseEstimator):
         How many neighbours.
     recall : float
         The share of the true neighbours to be found, in (0, 1]. With 1 the search is exact.
-        Below it the search looks into as few cells of the data as reach this recall on a
-        sample of the rows at hand, searched exactly too, and says what it measured; where
-        that would spare nothing, it is exact.
+        Below it the search looks into as few cells of the data as reach this recall on both
+        halves of a sample of the rows at hand, searched exactly too, and says what it
+        measured; where that would spare nothing, it is exact.
     n_jobs : int, optional
         Threads. All that BLAS would use if not given or -1, so ``OMP_NUM_THREADS`` holds.
     device : {"auto", "cpu", "gpu"}
@@ -117,8 +117,8 @@ class Neighbors(BaseEstimator):
         return_distance : bool
             Whether distances come too.
         enough : array of shape (queries,), optional
-            A query in ``X`` is content with any ``n_neighbors`` rows that are nearer than this
-            distance, and the search for it ends.
+            A query is content with any ``n_neighbors`` rows that are nearer than this distance:
+            the search for it may end there.
 
         Returns
         -------
@@ -138,6 +138,12 @@ class Neighbors(BaseEstimator):
             if X is None
             else validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         )
+        count = self.n_samples_fit_ if queries is None else queries.shape[0]
+        if enough is not None and np.shape(enough) != (count,):
+            raise ArgumentError(
+                f"`enough` must have one distance for each of the {count} queries; got the shape "
+                f"{np.shape(enough)}."
+            )
         distances, rows = self._search(queries, k, enough)
         return (distances, rows) if return_distance else rows
 
