@@ -41,7 +41,7 @@ SAMPLERS = {
     ),
 }
 SIDES = ("imbalanced-learn", "kilter", "kilter, recall .97")
-COMPARED = 4000  # new rows of each side that are told apart
+COMPARED = 10_000  # new rows of each side that are told apart
 LONG = 20  # seconds after which nothing is measured again
 
 
@@ -121,7 +121,7 @@ def measure(job: dict[str, str]) -> dict[str, Any]:
     if job["sampler"] == "KMeans-SMOTE":
         made, _ = sampler_of(job["side"], job["sampler"], alike=True).fit_resample(x, y)
     new = made[len(x) :]
-    np.save(job["rows"], new[np.random.default_rng(1).choice(len(new), COMPARED)])
+    np.save(job["rows"], new[np.random.default_rng(1).choice(len(new), COMPARED, replace=False)])
     return {"seconds": statistics.median(seconds), "extra": extra}
 
 

@@ -177,15 +177,25 @@ def plane_distances(
     """
     if not cells.parted:
         return nearest_cells(cells, queries), np.zeros((len(queries), len(cells.ends)), np.float32)
-    relative, centers = (cells.relative(x, cells.middle) for x in (queries, cells.centers))
-    to_centers = _to_centers(relative, centers)
-    home = to_centers.argmin(axis=1)
-    own = np.take_along_axis(to_centers, home[:, None], axis=1)
-    norms = squares(relative)[:, None] + cells.norms + squares(centers)
-    ahead = np.maximum(to_centers - own - 4 * error(queries.shape[1]) * norms, 0)
-    between = _to_centers(centers, centers)[home]
-    lower = np.divide(ahead**2, 4 * between, out=np.zeros_like(ahead), where=between > 0)
-    if probes is not None and probes < len(centers):
-        reach = np.partition(to_centers, probes - 1, axis=1)[:, probes - 1]
-        lower[to_centers > reach[:, None]] = np.inf
+    home = np.empty(len(queries), np.int64)
+    lower = np.empty((len(queries), len(cells.centers)), np.float32)
+    centers = cells.relative(cells.centers, cells.middle)
+    between = _to_centers(centers, centers)
+    for part in parts(len(queries), DEALT):
+        relative = cells.relative(queries[part], cells.middle)
+        to_centers = _to_centers(relative, centers)
+        home[part] = to_centers.argmin(axis=1)
+        norms = squares(relative)[:, None] + cells.norms + squares(centers)
+        slack = 4 * error(queries.shape[1]) * norms
+        lower[part] = _to_planes(to_centers, between[home[part]], slack)
+        if probes is not None and probes < len(centers):
+            reach = np.partition(to_centers, probes - 1, axis=1)[:, probes - 1]
+            lower[part][to_centers > reach[:, None]] = np.inf
     return home, lower
+
+
+def _to_planes(to_centers: np.ndarray, between: np.ndarray, slack: np.ndarray) -> np.ndarray:
+    """Return squared distances to the planes between the nearest centre and each other one."""
+    ahead = np.maximum(to_centers - to_centers.min(axis=1, keepdims=True) - slack, 0)
+    planes = np.divide(ahead**2, 4 * between, out=np.zeros_like(ahead), where=between > 0)
+    return planes * (1 - 1e-6)  # so that float32 does not round it up
