@@ -99,19 +99,26 @@ def _find(search: Search) -> Nearest:
         return _scan_all(search, threads=1)
     if device.takes(search.device, search.work):
         return Nearest(*device.nearest(search.x, search.asked, search.k), 1.0)
-    count = int(np.clip(len(search.x) ** 0.5 / 4, 16, 1024))
     with _single_threads(search.threads) as threads:
-        # Dealing rows into cells looks at as many distances as so many queries do.
-        if len(search.asked) >= 4 * count:
-            cells = cluster(search.x, count)
-            trial = _try(search, cells)
-            # A plain scan needs half of the products where rows look for each other.
-            if trial.share * CELLED <= (0.5 if search.queries is None else 1):
-                if trial.probes is not None and search.verbose:
-                    _say(trial, len(cells.ends))
-                return Nearest(*_scan_some(search, cells, trial.probes, threads), trial.recall)
-            del cells  # before there is a second copy of the rows
-        return _scan_all(search, threads)
+        plan = _plan(search)
+        if plan is None:
+            return _scan_all(search, threads)
+        cells, trial = plan
+        if trial.probes is not None and search.verbose:
+            _say(trial, len(cells.ends))
+        return Nearest(*_scan_some(search, cells, trial.probes, threads), trial.recall)
+
+
+def _plan(search: Search) -> tuple[Cells, Trial] | None:
+    """Return cells and how many of them to look into, or None where a plain scan is faster."""
+    count = int(np.clip(len(search.x) ** 0.5 / 4, 16, 1024))
+    if len(search.asked) < 4 * count:
+        return None  # dealing rows into cells looks at as many distances as so many queries do
+    cells = cluster(search.x, count)
+    trial = _try(search, cells)
+    # A plain scan needs half of the products where rows look for each other.
+    worth = 0.5 if search.queries is None else 1
+    return (cells, trial) if trial.share * CELLED <= worth else None
 
 
 def _try(search: Search, cells: Cells) -> Trial:
