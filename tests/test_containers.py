@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from kilter._containers import is_frame, restore, take, to_array
+from kilter._containers import is_frame, restore, take, to_array, to_frame
+from kilter._errors import ArgumentError, ArgumentTypeError
 
 TABLE = np.array([[1.5, 0.0, 2.0], [0.0, 0.0, -3.25], [4.0, 5.5, 0.0], [0.0, 7.0, 8.0]])
 ROWS = np.array([3, 0, 0, 2])
@@ -220,3 +221,14 @@ def test_names_of_columns_need_not_be_text() -> None:
     table = pd.DataFrame(TABLE, columns=names)
     pd.testing.assert_frame_equal(restore(TABLE, like=table), table)
     pd.testing.assert_frame_equal(take(table, np.arange(4)), table)
+
+
+def test_a_lazy_table_is_to_be_collected() -> None:
+    with pytest.raises(ArgumentTypeError, match=r"lazy one, `LazyFrame`. Pass `table.collect"):
+        to_frame(pl.DataFrame({"a": [1]}).lazy())
+
+
+def test_columns_of_the_same_name_are_named() -> None:
+    table = pd.DataFrame(np.eye(3), columns=["a", "b", "a"])
+    with pytest.raises(ArgumentError, match=r"columns of different names: .* 'a' 2 times"):
+        to_frame(table)

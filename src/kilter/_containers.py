@@ -6,14 +6,37 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+from narwhals.exceptions import DuplicateError
 from scipy import sparse
+
+from kilter._errors import ArgumentError, ArgumentTypeError
 
 NO_NUMBERS = (nw.Categorical, nw.Enum, nw.String, nw.Date, nw.Datetime, nw.Duration, nw.Time)
 
 
 def to_frame(values: Any) -> Any:
-    """Return a DataFrame or Series of any library as one of narwhals, and the rest as it is."""
-    return nw.from_native(values, allow_series=True, eager_only=True, pass_through=True)
+    """Return a DataFrame or Series of any library as one of narwhals, and the rest as it is.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If it is a lazy table.
+    ArgumentError
+        If columns have the same name.
+    """
+    try:
+        frame = nw.from_native(values, allow_series=True, pass_through=True)
+    except DuplicateError as error:
+        names = " ".join(str(error).split())
+        raise ArgumentError(
+            f"a table must have columns of different names: {names}. Rename or drop one of them."
+        ) from None
+    if isinstance(frame, nw.LazyFrame):
+        raise ArgumentTypeError(
+            f"a table must be in memory; got a lazy one, `{type(values).__name__}`. Pass "
+            "`table.collect()`."
+        )
+    return frame
 
 
 def is_frame(values: Any) -> bool:

@@ -288,10 +288,16 @@ def test_what_mixes_numbers_needs_numbers(bad: float) -> None:
     x = X.copy()
     x[3, 1] = bad
     for sampler in (SMOTE(), TomekLinks()):
-        with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+        with pytest.raises(ArgumentError, match=r"`X` must be finite, .* contains (NaN|infinity)"):
             sampler.fit_resample(x, CODES)
     x2 = RandomOverSampler(random_state=0).fit_resample(x, CODES)[0]
     np.testing.assert_array_equal(x2[:12], x)
+
+
+@pytest.mark.parametrize("sampler", [SMOTE(), RandomOverSampler(), RandomUnderSampler()])
+def test_a_lazy_table_is_to_be_collected_before(sampler: Any) -> None:
+    with pytest.raises(TypeError, match="must be in memory; got a lazy one"):
+        sampler.fit_resample(pl.DataFrame(X).lazy(), CODES)
 
 
 def test_a_column_of_categories_is_not_mixed_as_numbers() -> None:

@@ -13,7 +13,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from kilter._containers import is_frame, take, to_array
+from kilter._containers import is_frame, take, to_array, to_frame
 from kilter._errors import ArgumentError
 
 FORMATS = ("csr", "csc")
@@ -93,8 +93,7 @@ class Sampler(BaseSampler):
             In the kinds that they came in; and ``sample_weight`` as a third if it was given.
         """
         self._validate_params()
-        check_weights(sample_weight)
-        check_consistent_length(X, y, sample_weight)
+        check_inputs(X, y, sample_weight)
         trace = self._trace(X, y, new_generator(getattr(self, "random_state", None)))
         labels = take(y, trace.origins.rows)  # before there is the table, which takes most room
         return with_weights((self._build(X, trace), labels), trace.origins, sample_weight)
@@ -201,13 +200,15 @@ def read_labels(y: Any) -> np.ndarray:
     )
 
 
-def check_weights(sample_weight: Any) -> None:
-    """Raise unless weights, if there are any, are one number a row."""
+def check_inputs(X: Any, y: Any, sample_weight: Any) -> None:
+    """Raise unless these are a table in memory, and as many labels and weights as rows."""
+    to_frame(X)
     if sample_weight is not None and np.ndim(sample_weight) != 1:
         raise ArgumentError(
             "`sample_weight` must have one number a row, shape (rows,); got the shape "
             f"{np.shape(sample_weight)}."
         )
+    check_consistent_length(X, y, sample_weight)
 
 
 def _check_classes(labels: np.ndarray) -> None:

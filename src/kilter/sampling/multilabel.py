@@ -8,11 +8,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.validation import check_consistent_length
 
 from kilter._containers import restore, take, to_array
 from kilter._errors import ArgumentError
-from kilter.sampling.base import Origins, check_weights, new_generator, with_weights
+from kilter.sampling.base import Origins, check_inputs, new_generator, with_weights
 from kilter.sampling.synthetic import (
     NEIGHBORS,
     appended,
@@ -127,8 +126,7 @@ class MLSMOTE(BaseEstimator):
         """Resample rows and their labels, of shape (rows, labels); see `Sampler.fit_resample`."""
         self._validate_params()
         labels = read_label_sets(y)
-        check_weights(sample_weight)
-        check_consistent_length(X, labels, sample_weight)
+        check_inputs(X, labels, sample_weight)
         matrix = read_numbers(self, X)
         generator = new_generator(self.random_state)
         self.rare_labels_ = rare_labels(labels)

@@ -102,7 +102,17 @@ def read_numbers(sampler: Sampler, X: Any) -> Any:
             f"`X` must have columns of numbers only; {', '.join(categories)} hold categories, "
             "words or times. Use `SMOTENC` for categories, or encode them."
         )
-    matrix = validate_data(sampler, X, accept_sparse=FORMATS, reset=True, allow_nd=True)
+    try:
+        matrix = validate_data(sampler, X, accept_sparse=FORMATS, reset=True, allow_nd=True)
+    except ValueError as error:
+        found = str(error).splitlines()[0]
+        if "contains NaN" not in found and "contains infinity" not in found:
+            raise
+        raise ArgumentError(
+            f"`X` must be finite, as rows are compared and mixed as numbers: {found} Fill in what "
+            "is missing first, such as by `SimpleImputer` in the same pipeline; "
+            "`RandomOverSampler` and `RandomUnderSampler` take rows as they are."
+        ) from None
     return matrix if matrix.ndim == 2 else matrix.reshape(len(matrix), -1)
 
 
