@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from kilter.sampling.cells import cluster, nearest_cells, parts, plane_distances, scatter, turns
+from kilter.sampling.cells import (
+    CrowdedError,
+    cluster,
+    nearest_cells,
+    parts,
+    plane_distances,
+    scatter,
+    spread,
+    turns,
+)
 
 
 def clouds(dtype: type = np.float32) -> np.ndarray:
@@ -79,3 +88,26 @@ def test_arbitrary_cells_spare_nothing() -> None:
 
 def test_parts_cover_the_length() -> None:
     assert [(part.start, part.stop) for part in parts(7, 3)] == [(0, 3), (3, 6), (6, 7)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_centres_that_are_all_but_one_do_not_lie(seed: int) -> None:
+    # Squares of centres far from the middle leave nothing of their distance in float32.
+    rng = np.random.default_rng(seed)
+    clumps = np.array([[900.0, 0], [-900, 0]])[rng.integers(2, size=400)]
+    x = clumps + 1e-2 * rng.standard_cauchy((400, 2))
+    cells = cluster(x, 40)
+    _, lower = plane_distances(cells, x)
+    squared = cdist(x, x) ** 2
+    for cell in np.flatnonzero(cells.sizes):
+        nearest = squared[:, cells.order[cells.rows(cell)]].min(axis=1)
+        assert (lower[:, cell] * cells.scale**2 <= nearest).all()
+
+
+def test_the_scale_covers_the_queries_too() -> None:
+    x, queries = np.zeros((3, 2)), np.array([[0.0, 5.0]])
+    assert spread(x)[1] == 1
+    assert spread(x, queries)[1] == 8
+    for most in (3e38, 1e-38):  # differences of such numbers are beyond float32
+        with pytest.raises(CrowdedError):
+            spread(np.array([[0.0], [most]], np.float32))

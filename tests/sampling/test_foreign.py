@@ -67,7 +67,7 @@ def rare(rows: int, rarest: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("width", [2, 20], ids=["in cells", "scanned"])
-@pytest.mark.parametrize("rarest", [2, 60, 1000], ids="{} of 4000".format)
+@pytest.mark.parametrize("rarest", [2, 100, 1000], ids="{} of 4000".format)
 @pytest.mark.parametrize("m", [1, 5])
 def test_a_planned_search_finds_the_same_shares(width, rarest, m, monkeypatch) -> None:
     monkeypatch.setattr(nearest, "SMALL", 1000)
@@ -99,3 +99,14 @@ def test_what_cannot_be_searched_by_sides_is_searched_whole(kind, monkeypatch) -
 def test_a_table_of_one_class_has_no_others() -> None:
     x, y = rare(30, 5, 2)
     assert foreign_share(x, np.zeros_like(y), np.arange(30), 4).tolist() == [0] * 30
+
+
+@pytest.mark.parametrize("far", [1e6, 1e20, 1e40])
+@pytest.mark.parametrize("planned", [False, True])
+def test_rows_far_from_all_others_have_their_like_around_them(far, planned, monkeypatch) -> None:
+    monkeypatch.setattr(nearest, "SMALL", 0 if planned else nearest.SMALL)
+    x, y = np.random.default_rng(0).random((200, 2)), np.zeros(200, int)
+    x[:10, 0], y[:20] = far, 1
+    np.testing.assert_array_equal(foreign_share(x, y, np.arange(20), 5)[:10], 0)
+    expected = foreign_shares(x[10:], y[10:], np.arange(10), 5)
+    np.testing.assert_allclose(foreign_share(x, y, np.arange(20), 5)[10:], expected)

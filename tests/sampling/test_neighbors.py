@@ -152,8 +152,9 @@ def test_what_is_near_enough_will_do(queries: np.ndarray | None) -> None:
     np.testing.assert_allclose(distances, np.linalg.norm(X[rows] - asked[:, None], axis=2))
     none = search.kneighbors(queries, enough=np.zeros(len(asked)))[0]
     np.testing.assert_array_equal(none, nearest)
-    with pytest.raises(ArgumentError, match="`enough` must have one distance for each of the"):
-        search.kneighbors(queries, enough=np.zeros(2))
+    for bad in (np.zeros(2), [-1.0] * len(asked), [np.nan] * len(asked)):
+        with pytest.raises(ArgumentError, match="`enough` must have one distance of at least 0"):
+            search.kneighbors(queries, enough=bad)
 
 
 def test_a_graph_has_two_modes() -> None:

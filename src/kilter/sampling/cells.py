@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -12,6 +13,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 CELL = 1024  # rows of an arbitrary cell
 DEALT = 1024  # rows that are compared with all centres at once
+
+
+class CrowdedError(Exception):
+    """Float32 cannot tell which rows are the nearest: too many are, or they are too far away."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +67,19 @@ class Cells:
         return slice(self.ends[cell - 1] if cell else 0, self.ends[cell])
 
 
-def scatter(x: np.ndarray) -> Cells:
-    """Deal rows of shape (rows, width) into arbitrary cells, to scan them all."""
-    middle, scale = spread(x)
-    order = np.random.default_rng(0).permutation(len(x))
+def scatter(x: np.ndarray, queries: np.ndarray | None = None) -> Cells:
+    """Deal rows of shape (rows, width) into arbitrary cells, to scan them all for the queries."""
+    middle, scale = spread(x, queries)
+    order = shuffled(len(x))
     ends = np.append(np.arange(CELL, len(x), CELL), len(x))
     centers = np.tile(middle, (len(ends), 1))
     return _fill(Cells(x, middle, scale, order, ends, centers, _room(x)))
 
 
-def cluster(x: np.ndarray, cells: int) -> Cells:
-    """Deal rows of shape (rows, width) into cells around centres of k-means."""
-    middle, scale = spread(x)
-    sample = np.random.default_rng(0).permutation(len(x))[: 64 * cells]
+def cluster(x: np.ndarray, cells: int, queries: np.ndarray | None = None) -> Cells:
+    """Deal rows of shape (rows, width) into cells around centres of k-means, for the queries."""
+    middle, scale = spread(x, queries)
+    sample = shuffled(len(x))[: 64 * cells]
     kmeans = KMeans(cells, init="random", n_init=1, max_iter=5, random_state=0)
     with warnings.catch_warnings():
         # Fewer distinct rows than centres make some of these equal: such cells are empty.
@@ -89,11 +94,27 @@ def cluster(x: np.ndarray, cells: int) -> Cells:
     return _fill(Cells(x, middle, scale, order, ends, centers, _room(x), norms))
 
 
-def spread(x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the mean row, and a power of two that no number is farther from it than."""
-    middle = x.mean(axis=0, dtype=np.float64).astype(x.dtype)
-    most = max(float((x.max(axis=0) - middle).max()), float((middle - x.min(axis=0)).max()))
-    return middle, 2.0 ** np.ceil(np.log2(most)) if most > 0 else 1.0
+def spread(x: np.ndarray, queries: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+    """Return the mean row, and a power of two that no row or query is farther from it than.
+
+    Raises
+    ------
+    CrowdedError
+        If differences are beyond what the type of the rows holds.
+    """
+    middle = x.mean(axis=0, dtype=np.float64)
+    tables = (x,) if queries is None else (x, queries)
+    ends = [end.astype(np.float64) for one in tables for end in (one.min(axis=0), one.max(axis=0))]
+    most = max(float(abs(end - middle).max()) for end in ends)
+    kind = np.finfo(x.dtype)
+    if most > 0 and not 4 * float(kind.tiny) < most < float(kind.max) / 4:
+        raise CrowdedError
+    return middle.astype(x.dtype), 2.0 ** np.ceil(np.log2(most)) if most > 0 else 1.0
+
+
+def shuffled(rows: int) -> np.ndarray:
+    """Return rows in an arbitrary order: centres are found on the first of them."""
+    return np.random.default_rng(0).permutation(rows)
 
 
 def _room(x: np.ndarray) -> np.ndarray:
@@ -162,9 +183,18 @@ def parts(length: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, length)) for start in range(0, length, size))
 
 
-def error(width: int) -> np.float32:
-    """Bound the relative error of a squared distance that float32 adds up from products."""
-    return (width + 8) * np.finfo(np.float32).eps
+def rounding(width: int, squares: Any) -> Any:
+    """Bound the error of squared distances that float32 adds up from products.
+
+    Parameters
+    ----------
+    width : int
+        How many products.
+    squares : float or array
+        The squared lengths of the two rows, added.
+    """
+    kind = np.finfo(np.float32)
+    return (width + 8) * (kind.eps * squares + kind.tiny)  # what is tiny may be lost whole
 
 
 def plane_distances(
@@ -176,22 +206,27 @@ def plane_distances(
     is infinitely far. Rounding is taken off, so that no row is nearer than it says.
     """
     if not cells.parted:
-        return nearest_cells(cells, queries), np.zeros((len(queries), len(cells.ends)), np.float32)
+        return nearest_cells(cells, queries), _by_column(len(queries), len(cells.ends))
     home = np.empty(len(queries), np.int64)
-    lower = np.empty((len(queries), len(cells.centers)), np.float32)
+    lower = _by_column(len(queries), len(cells.centers))
     centers = cells.relative(cells.centers, cells.middle)
-    between = _to_centers(centers, centers)
+    between = _to_centers(*2 * (centers.astype(np.float64),))
     for part in parts(len(queries), DEALT):
         relative = cells.relative(queries[part], cells.middle)
         to_centers = _to_centers(relative, centers)
         home[part] = to_centers.argmin(axis=1)
         norms = squares(relative)[:, None] + cells.norms + squares(centers)
-        slack = 4 * error(queries.shape[1]) * norms
+        slack = 4 * rounding(queries.shape[1], norms)
         lower[part] = _to_planes(to_centers, between[home[part]], slack)
         if probes is not None and probes < len(centers):
             reach = np.partition(to_centers, probes - 1, axis=1)[:, probes - 1]
             lower[part][to_centers > reach[:, None]] = np.inf
     return home, lower
+
+
+def _by_column(queries: int, cells: int) -> np.ndarray:
+    """Return zeros that lie together by cell, as they are read; untouched they take no room."""
+    return np.zeros((cells, queries), np.float32).T
 
 
 def _to_planes(to_centers: np.ndarray, between: np.ndarray, slack: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kilter._errors import ArgumentError
-from kilter.sampling.cells import error, parts, scatter, spread, squares
+from kilter.sampling.cells import parts, rounding, scatter, spread, squares
 from kilter.sampling.search import Best, Scan
 
 WORTH = 1_000_000_000  # distances from which on it pays to load JAX and move the rows
@@ -61,7 +61,7 @@ def nearest(x: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.
         them: candidates are ranked again on the host, and queries for which float32 left
         candidates out are searched there.
     """
-    middle, scale = spread(x)
+    middle, scale = spread(x, queries)
     take = min(k + SPARE, len(x))
     distances, rows = np.empty((len(queries), k)), np.empty((len(queries), k), np.int64)
     blocks = list(_blocks(x, middle, scale))
@@ -70,14 +70,14 @@ def nearest(x: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.
         relative = ((queries[part] - middle) / scale).astype(np.float32)
         near, places = _search_blocks(relative, blocks, take)
         best = Best(len(relative), k)
-        best.slack[:] = error(x.shape[1]) * (squares(relative) + farthest)
+        best.slack[:] = rounding(x.shape[1], squares(relative) + farthest)
         best.add(np.repeat(np.arange(len(relative)), take), places.ravel(), near.ravel())
         distances[part], rows[part] = best.rank(x, np.arange(len(x)), queries[part])
         sure = near[:, -1] - best.slack > (distances[part][:, -1] / scale) ** 2
         unsure = np.flatnonzero(~sure)
         if take < len(x) and len(unsure):
             at = unsure + part.start
-            distances[at], rows[at] = Scan(scatter(x), queries[at], k).run()
+            distances[at], rows[at] = Scan(scatter(x, queries), queries[at], k).run()
     return distances, rows
 
 

@@ -57,9 +57,9 @@ def _by_sides(
 ) -> np.ndarray:
     """Search the class and the others on their own.
 
-    Rows of the class look for each other, which is half of the work. Once m of the others are
-    nearer to a row than the nearest of its class they are all that is near, and it is done:
-    where a class is rare that is soon so for most of its rows.
+    Rows of the class look for each other, which halves that part of the work. Once m of the
+    others are nearer to a row than the nearest of its class they are all that is near, and it
+    is done: where a class is rare that is soon so for most of its rows.
     """
     others = np.flatnonzero(y != y[rows[0]])
     own, near = search.fit(x[rows]).kneighbors(n_neighbors=min(m, len(rows) - 1))

@@ -21,6 +21,7 @@ from kilter.sampling.cells import (
     parts,
     plane_distances,
     scatter,
+    shuffled,
     turns,
 )
 from kilter.sampling.search import CrowdedError, Mutual, Scan
@@ -112,9 +113,10 @@ def _find(search: Search) -> Nearest:
 def _plan(search: Search) -> tuple[Cells, Trial] | None:
     """Return cells and how many of them to look into, or None where a plain scan is faster."""
     count = int(np.clip(len(search.x) ** 0.5 / 4, 16, 1024))
-    if len(search.asked) < 4 * count:
-        return None  # dealing rows into cells looks at as many distances as so many queries do
-    cells = cluster(search.x, count)
+    # Dealing rows into cells looks at as many distances as so many queries do.
+    if len(search.asked) < 4 * count or len(search.x) < 16 * count:
+        return None
+    cells = cluster(search.x, count, search.queries)
     trial = _try(search, cells)
     # A plain scan needs half of the products where rows look for each other.
     worth = 0.5 if search.queries is None else 1
@@ -124,11 +126,11 @@ def _plan(search: Search) -> tuple[Cells, Trial] | None:
 def _try(search: Search, cells: Cells) -> Trial:
     """Search some of the queries exactly, and see how many cells would have been enough.
 
-    The cells that reach the recall are those that reach it on each half of these queries, so
-    that what is measured is not only what they were chosen by.
+    A number of cells has to reach the recall on each half of these queries: one that only luck
+    brought there on one of them will not on the other.
     """
     size = TRIED if search.recall == 1 else MEASURED
-    sample = np.random.default_rng(0).permutation(len(search.asked))[:size]
+    sample = shuffled(len(search.asked))[-size:]  # the centres were found on the first ones
     queries, work = search.asked[sample], len(sample) * len(search.x)
     scan = Scan(cells, queries, search.k)
     distances, rows = scan.run()
@@ -157,7 +159,7 @@ def _say(trial: Trial, cells: int) -> None:
 
 def _scan_all(search: Search, threads: int) -> Nearest:
     """Look at every distance."""
-    cells = scatter(search.x)
+    cells = scatter(search.x, search.queries)
     if search.queries is not None:
         return Nearest(*_scan_some(search, cells, None, threads), 1.0)
     mutual = Mutual(cells, search.k)

@@ -139,11 +139,7 @@ class Neighbors(BaseEstimator):
             else validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
         )
         count = self.n_samples_fit_ if queries is None else queries.shape[0]
-        if enough is not None and np.shape(enough) != (count,):
-            raise ArgumentError(
-                f"`enough` must have one distance for each of the {count} queries; got the shape "
-                f"{np.shape(enough)}."
-            )
+        enough = None if enough is None else _to_distances(enough, count)
         distances, rows = self._search(queries, k, enough)
         return (distances, rows) if return_distance else rows
 
@@ -177,6 +173,16 @@ class Neighbors(BaseEstimator):
         if queries is None:
             return without_self(distances, rows, np.arange(len(rows)))
         return distances, rows
+
+
+def _to_distances(enough: Any, count: int) -> np.ndarray:
+    distances = np.asarray(enough, np.float64)
+    if distances.shape != (count,) or not (distances >= 0).all():
+        raise ArgumentError(
+            f"`enough` must have one distance of at least 0 for each of the {count} queries; got "
+            f"the shape {distances.shape} and {distances.min(initial=np.inf)} as the least."
+        )
+    return distances
 
 
 def without_self(

@@ -21,7 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from kilter.sampling.cells import Cells, error, facing, parts, plane_distances, squares
+from kilter.sampling.cells import (
+    Cells,
+    CrowdedError,
+    facing,
+    parts,
+    plane_distances,
+    rounding,
+    squares,
+)
 
 BLOCK = 512, 1024  # most rows and queries of one product: it stays in the cache
 GROUP = 8  # rows whose smallest stands for them in a first bound
@@ -31,10 +39,6 @@ PLACE = np.uint32  # of a query, or of a row: half of what an index is, and ther
 NUMBERS = 1 << 18  # numbers of the pairs that are ranked at once: they stay in the cache
 FRESH = 0.25  # new candidates for each neighbour asked for that are kept before they are sorted in
 CROWD = 100  # candidates for each neighbour asked for, from which on float32 tells too little
-
-
-class CrowdedError(Exception):
-    """Too many rows are as near as the nearest, as far as float32 can tell."""
 
 
 class Best:
@@ -101,6 +105,8 @@ class Best:
         """Return distances and rows, (queries, k), ranked by differences in float64."""
         queries, places, _ = self.tighten()
         starts = self._starts(queries)
+        if (np.diff(starts) < self._k).any():  # distances were beyond what float32 holds
+            raise CrowdedError
         distances = np.empty((len(asked), self._k))
         rows = np.empty((len(asked), self._k), np.int64)
         size = NUMBERS * len(asked) // (len(places) * x.shape[1])
@@ -204,7 +210,7 @@ class Scan:
         for part in parts(len(positions), BLOCK[1]):
             at = positions[part]
             query = self._face(at, self._cells.centers[cell])
-            slack = error(self._queries.shape[1]) * (query[:, -1] + most)
+            slack = rounding(self._queries.shape[1], query[:, -1] + most)
             self._best.slack[at] = np.maximum(self._best.slack[at], slack)
             yield at, query
 
@@ -233,7 +239,7 @@ class Mutual:
         self._cells, self._k = cells, k
         squares = cells.products[:, -2]
         self._best = Best(len(cells.x), k)
-        self._best.slack[:] = error(cells.x.shape[1]) * (squares + squares.max())
+        self._best.slack[:] = rounding(cells.x.shape[1], squares + squares.max())
 
     def pairs(self) -> Iterator[tuple[int, int]]:
         """Yield the pairs of cells to meet, each with itself first."""
