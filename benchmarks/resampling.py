@@ -3,8 +3,8 @@
 Every sampler of kilter against imbalanced-learn's on the same float32 table: seconds, memory
 beyond the table, and whether the new rows can be told apart. Rows lie on planes of 8
 dimensions or are isotropic noise; two shapes: A has 500,000 + 20,000 rows of 32 numbers, B
-200,000 + 50,000 of 128. Each figure comes from a process of its own: the median of
-three, or of those that begin within 10 seconds; memory is that of the first. Then rows a second of
+200,000 + 50,000 of 128. Each figure comes from a process of its own: the median of three, or
+of those that begin within 10 seconds; memory is that of the first. Then rows a second of
 ``BalancedBatches`` in ``fit``.
 
     python benchmarks/resampling.py [--tables A B] [--kinds planes isotropic] [--threads 1 2]
@@ -40,9 +40,21 @@ SAMPLERS = {
         ("k_neighbors", 2),
     ),
 }
+HEAD = """\
+# How fast is resampling, and does it make the same rows?
+
+Written by `make bench` from `benchmarks/resampling.py`; do not edit.
+
+{machine}; A has 500,000 + 20,000 rows of 32 numbers, B 200,000 + 50,000 of 128, all float32.
+Seconds are medians of three, or of those that begin within {long} s. A column that ends in two
+figures has the exact search first, then the one with `recall=0.97`. Memory is that beyond the
+table, over the size of the output: imbalanced-learn's, then kilter's. Told apart: the least p
+of a two-sample test of each column, and the AUC of boosted trees that look for the maker of a
+new row.
+"""
 SIDES = ("imbalanced-learn", "kilter", "kilter, recall .97")
 COMPARED = 6_000  # new rows of each side that are told apart
-LONG = 10  # seconds after which nothing is measured again, with all three runs added
+LONG = 10  # seconds after which nothing is measured again
 
 
 def table(name: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -213,18 +225,8 @@ def main() -> None:
     if options.job:
         print(json.dumps(measure(options.job)))
         return
-    print("# How fast is resampling, and does it make the same rows?\n")
-    print("Written by `make bench` from `benchmarks/resampling.py`; do not edit.\n")
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {kernels()}; A has 500,000 + 20,000 rows")
-    print("of 32 numbers, B 200,000 + 50,000 of 128, all float32. Seconds are medians of three or")
-    print(
-        f"those that begin within {LONG} s. A column that ends in two figures has the exact search first,"
-    )
-    print("then the one with `recall=0.97`. Memory is that beyond the table, over the size of the")
-    print(
-        "output: imbalanced-learn's, then kilter's. Told apart: the least p of a two-sample test of"
-    )
-    print("each column, and the AUC of boosted trees that look for the maker of a new row.\n")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, {kernels()}"
+    print(HEAD.format(machine=machine, long=LONG))
     with tempfile.TemporaryDirectory() as folder:
         for threads in options.threads:
             for name in options.tables:
