@@ -314,7 +314,7 @@ def test_mean_distance_far_from_the_origin(dtype: type, digits: float) -> None:
     assert mean_distance(x) == pytest.approx(expected, rel=digits)
 
 
-@pytest.mark.parametrize("scale", [1e-25, 1e25])
+@pytest.mark.parametrize("scale", [1e-38, 1e-25, 1e25, 1e38])
 def test_mean_distance_of_float32_does_not_leave_its_range(scale: float) -> None:
     # The squares of these distances are beyond float32, the distances are not.
     x = (np.random.default_rng(0).normal(size=(50, 3)) * scale).astype(np.float32)

@@ -193,7 +193,7 @@ def mean_distance(x: Any) -> float:
     2.0
     """
     x = x.toarray() if sparse.issparse(x) else x
-    cells = scatter(x.astype(np.result_type(x, np.float32), copy=False))
+    cells = scatter(x.astype(np.float64))  # whose differences stay within their type
     products, total, rows = cells.products, 0.0, len(x)
     for mine in parts(rows, BLOCK):
         for theirs in parts(mine.stop, BLOCK):
