@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 from sklearn.neighbors import NearestNeighbors
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from kilter.sampling import device
 from kilter.sampling.cells import (
@@ -165,7 +166,8 @@ def _scan_all(search: Search, threads: int) -> Nearest:
     mutual = Mutual(cells, search.k)
     pairs = list(mutual.pairs())
     _work(lambda pair: mutual.meet(*pair), pairs, threads, search)
-    return Nearest(*mutual.rank(), 1.0)
+    with _mapper(threads) as each:
+        return Nearest(*mutual.rank(each), 1.0)
 
 
 def _scan_some(
@@ -180,7 +182,9 @@ def _scan_some(
         enough = None if search.enough is None else search.enough[at]
         distances[at], rows[at] = Scan(cells, search.asked[at], search.k, probes, enough).run()
 
-    _work(scan, np.array_split(order, -(-len(order) // CHUNK)), threads, search)
+    # As many for each thread, so that none waits for another at the end.
+    groups = -(-len(order) // (CHUNK * threads)) * threads
+    _work(scan, np.array_split(order, groups), threads, search)
     return distances, rows
 
 
@@ -194,21 +198,40 @@ def _work(function: Callable[[Any], None], tasks: list[Any], threads: int, searc
     console = Console(stderr=True)
     seen = console.is_terminal or console.is_jupyter
     hidden = not (search.verbose and seen and search.work > LONG)
-    with ThreadPoolExecutor(threads) as pool:
-        done: Iterable[None] = pool.map(function, tasks) if threads > 1 else map(function, tasks)
+    with _mapper(threads) as each:
         for _ in track(
-            done, "nearest neighbours", len(tasks), console=console, transient=True, disable=hidden
+            each(function, tasks),
+            "nearest neighbours",
+            len(tasks),
+            console=console,
+            transient=True,
+            disable=hidden,
         ):
             pass
 
 
 @contextlib.contextmanager
+def _mapper(threads: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """Yield what maps a function over tasks: on so many threads, or `map`."""
+    if threads == 1:
+        yield map
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        yield pool.map
+
+
+@contextlib.contextmanager
 def _single_threads(threads: int | None) -> Iterator[int]:
     """Let libraries run on one thread, and yield how many threads to run beside each other."""
+    controller = _libraries()
     if threads is None or threads < 1:
-        pools = threadpool_info()
-        threads = max(
-            (pool["num_threads"] for pool in pools if pool["user_api"] == "blas"), default=1
-        )
-    with threadpool_limits(1):
+        pools = controller.select(user_api="blas").info()
+        threads = max((pool["num_threads"] for pool in pools), default=1)
+    with controller.limit(limits=1):
         yield threads
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """Return the libraries that have threads; NumPy's are loaded by now, and stay."""
+    return ThreadpoolController()

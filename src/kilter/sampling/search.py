@@ -16,7 +16,8 @@ scanned; rows that look for each other then share their products.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ WORD = 8  # truths that one integer holds
 GUESS = 2048  # rows that give a first bound
 PLACE = np.uint32  # of a query, or of a row: half of what an index is, and there are many
 NUMBERS = 1 << 18  # numbers of the pairs that are ranked at once: they stay in the cache
-FRESH = 0.25  # new candidates for each neighbour asked for that are kept before they are sorted in
+FRESH = 1  # new candidates for each neighbour asked for that are kept before they are sorted in
 CROWD = 100  # candidates for each neighbour asked for, from which on float32 tells too little
 
 
@@ -58,7 +59,7 @@ class Best:
         self._found = _nothing()
         self._new: list[tuple[np.ndarray, ...]] = []
         self._pending = self._added = 0
-        self._lock = threading.Lock()
+        self._lock, self._sorting = threading.Lock(), threading.Lock()
 
     @property
     def reach(self) -> np.ndarray:
@@ -80,12 +81,19 @@ class Best:
                 self._sure += np.bincount(sure, minlength=len(self._sure))
             if self._added > CROWD * self._k * len(self.limit):
                 raise CrowdedError
-            if self._pending > FRESH * self._k * len(self.limit):
-                self.tighten()
+            many = self._pending > FRESH * self._k * len(self.limit)
+        # Other threads go on with what was known before, and need not wait.
+        if many and self._sorting.acquire(blocking=False):
+            try:
+                self._tighten()
+            finally:
+                self._sorting.release()
 
-    def tighten(self) -> tuple[np.ndarray, ...]:
+    def _tighten(self) -> tuple[np.ndarray, ...]:
         """Drop and return candidates by what is known now, sorted by query and distance."""
-        found = zip(self._found, *self._new, strict=True)
+        with self._lock:
+            new, self._new, self._pending = self._new, [], 0
+        found = zip(self._found, *new, strict=True)
         queries, places, distances = (np.concatenate(parts) for parts in found)
         # A float that is not negative sorts as its bits do: one sort of integers does it.
         bits = np.maximum(distances, 0).view(np.uint32)
@@ -96,33 +104,57 @@ class Best:
         self.limit[full] = distances[starts[:-1][full] + self._k - 1]
         near = distances <= self.reach[queries]
         self._found = queries[near], places[near], distances[near]
-        self._new, self._pending = [], 0
         return self._found
 
     def rank(
-        self, x: np.ndarray, order: np.ndarray, asked: np.ndarray
+        self,
+        x: np.ndarray,
+        order: np.ndarray,
+        asked: np.ndarray,
+        who: np.ndarray,
+        each: Callable[..., Iterable[Any]] = map,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return distances and rows, (queries, k), ranked by differences in float64."""
-        queries, places, _ = self.tighten()
+        """Return distances and rows, (queries, k), ranked by differences in float64.
+
+        Places are those in ``x[order]``, and the queries are ``asked[who]``. ``each`` maps a
+        function over parts of them.
+        """
+        queries, places, _ = self._tighten()
         starts = self._starts(queries)
-        if (np.diff(starts) < self._k).any():  # distances were beyond what float32 holds
+        counts = np.diff(starts)
+        if (counts < self._k).any():  # distances were beyond what float32 holds
             raise CrowdedError
-        distances = np.empty((len(asked), self._k))
-        rows = np.empty((len(asked), self._k), np.int64)
-        size = NUMBERS * len(asked) // (len(places) * x.shape[1])
-        for part in parts(len(asked), max(size, 1)):
-            some = slice(starts[part.start], starts[part.stop])
-            found = order[places[some]]
-            mine = asked[queries[some]].astype(np.float64)
-            apart = np.sqrt(squares(mine - x[found]))
-            by = np.lexsort((found, apart, queries[some]))
-            first = by[starts[part, None] - some.start + np.arange(self._k)]
-            distances[part], rows[part] = apart[first], found[first]
+        distances = np.empty((len(who), self._k))
+        rows = np.empty((len(who), self._k), np.int64)
+
+        def rank(some: np.ndarray) -> None:
+            ahead = np.arange(counts[some].max())
+            at = np.minimum(ahead, counts[some, None] - 1)
+            found = order[places[starts[some, None] + at]]
+            mine = asked.take(who[some], axis=0).astype(np.float64)
+            apart = mine[:, None] - x.take(found, axis=0)
+            apart = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart))
+            apart[ahead > at], found[ahead > at] = np.inf, len(x)  # there are no more
+            first = np.lexsort((found, apart), axis=1)[:, : self._k]
+            distances[some] = np.take_along_axis(apart, first, axis=1)
+            rows[some] = np.take_along_axis(found, first, axis=1)
+
+        deque(each(rank, _alike(counts, NUMBERS // x.shape[1])), maxlen=0)
         return distances, rows
 
     def _starts(self, queries: np.ndarray) -> np.ndarray:
         """Return where the candidates of each query begin among sorted ones, and their end."""
         return np.searchsorted(queries, np.arange(len(self.limit) + 1, dtype=queries.dtype))
+
+
+def _alike(counts: np.ndarray, most: int) -> Iterator[np.ndarray]:
+    """Yield places with about equal counts, as many as have at most so many in all, or one."""
+    order = np.argsort(-counts, kind="stable")
+    start = 0
+    while start < len(order):
+        stop = start + max(most // counts[order[start]], 1)
+        yield order[start:stop]
+        start = stop
 
 
 def _nothing() -> tuple[np.ndarray, ...]:
@@ -174,7 +206,8 @@ class Scan:
         needs = (self._lower <= self._best.reach[:, None]).sum(axis=0)
         for cell in np.argsort(-needs, kind="stable")[: np.count_nonzero(needs)]:
             self._visit(cell)
-        return self._best.rank(self._cells.x, self._cells.order, self._queries)
+        who = np.arange(len(self._queries))
+        return self._best.rank(self._cells.x, self._cells.order, self._queries, who)
 
     def _open(self, cell: int) -> None:
         """Look into a cell for the queries whose own it is, which bounds their distances."""
@@ -262,10 +295,10 @@ class Mutual:
             rows, columns = _within(block, self._best.reach[mine, None])
             self._best.add(rows + mine.start, columns + theirs.start, block[rows, columns])
 
-    def rank(self) -> tuple[np.ndarray, np.ndarray]:
+    def rank(self, each: Callable[..., Iterable[Any]] = map) -> tuple[np.ndarray, np.ndarray]:
         """Return distances and rows, float64 and int64 of shape (rows, k), as `Scan.run`."""
-        order = self._cells.order
-        distances, rows = self._best.rank(self._cells.x, order, self._cells.x[order])
+        x, order = self._cells.x, self._cells.order
+        distances, rows = self._best.rank(x, order, x, order, each)
         back = np.argsort(order)
         return distances[back], rows[back]
 

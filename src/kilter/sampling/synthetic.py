@@ -161,12 +161,14 @@ def mix(matrix: Any, origins: Origins) -> Any:
         return _mix_sparse(matrix, origins)
     out = np.empty((len(origins.rows), matrix.shape[1]), matrix.dtype)
     size = max(BLOCK // matrix.shape[1], 1)
-    for part in parts(len(out), size):
+    old, new = np.split(origins.rows, [origins.kept])
+    for part in parts(len(old), size):
         # "clip" lets it write where it is told to: without it, take fills a buffer first.
-        np.take(matrix, origins.rows[part], axis=0, out=out[part], mode="clip")
-    made = out[origins.kept :]
-    for part in parts(len(made), size):
-        made[part] = blend(made[part], take(matrix, origins.partners[part]), origins.shares[part])
+        np.take(matrix, old[part], axis=0, out=out[part], mode="clip")
+    made = out[len(old) :]
+    for part in parts(len(new), size):
+        rows, partners = take(matrix, new[part]), take(matrix, origins.partners[part])
+        made[part] = blend(rows, partners, origins.shares[part])
     return out
 
 
