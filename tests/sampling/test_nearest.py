@@ -46,6 +46,33 @@ def test_an_exact_search_is_exact_whatever_way_it_takes(make, threads, own) -> N
     np.testing.assert_array_equal(found.rows[:100], truth(x, x if own else queries, 4)[:100])
 
 
+@pytest.mark.parametrize("make", [clouds, noise, lambda: np.ones((2000, 3))])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_queries_are_searched_among_some_rows_only(make, threads, device, monkeypatch) -> None:
+    monkeypatch.setattr(nearest.device, "takes", lambda device, _: device == "gpu")
+    x = make()
+    among = np.random.default_rng(1).permutation(len(x))[:1200]
+    queries = x[::3]
+    found = find(Search(x, queries, 4, threads=threads, device=device, among=among))
+    expected = np.sort(((queries[:, None] - x[among].astype(float)) ** 2).sum(axis=2), axis=1)
+    np.testing.assert_allclose(found.distances**2, expected[:, :4], rtol=1e-5, atol=1e-9)
+    assert np.isin(found.rows, among).all()
+    reached = np.linalg.norm(queries[:, None].astype(float) - x[found.rows], axis=2)
+    np.testing.assert_allclose(reached, found.distances)
+
+
+@pytest.mark.parametrize("recall", [0.9, 1.0])
+def test_a_recall_among_some_rows_is_measured_on_these(recall: float) -> None:
+    x = np.random.default_rng(0).standard_normal((12_000, 6)).astype(np.float32)
+    among, queries = np.arange(3000, 12_000), x[:3000]
+    found = find(Search(x, queries, 5, recall=recall, among=among))
+    expected = among[truth(x[among], queries[:500], 5)]
+    hits = (found.rows[:500, :, None] == expected[:, None]).any(axis=1).mean()
+    assert hits == pytest.approx(found.recall, abs=0.03)
+    assert (found.recall == 1) == (recall == 1)
+
+
 @pytest.mark.parametrize(("make", "scanned_all"), [(clouds, False), (noise, True)])
 def test_cells_are_used_where_they_spare_distances(make, scanned_all, monkeypatch) -> None:
     ways = []
@@ -98,10 +125,10 @@ def test_an_approximate_search_that_would_spare_nothing_is_exact(capsys) -> None
 
 
 def test_threads_are_those_of_blas() -> None:
-    with threadpool_limits(1, user_api="blas"), nearest._single_threads(None) as threads:
-        assert threads == 1
-    with nearest._single_threads(3) as threads:
-        assert threads == 3
+    with threadpool_limits(1, user_api="blas"), nearest._crew(None) as crew:
+        assert crew.threads == 1
+    with nearest._crew(3) as crew:
+        assert crew.threads == 3
 
 
 def test_a_long_search_shows_its_progress_in_a_terminal_only(monkeypatch, capsys) -> None:

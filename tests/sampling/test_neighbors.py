@@ -157,6 +157,21 @@ def test_what_is_near_enough_will_do(queries: np.ndarray | None) -> None:
             search.kneighbors(queries, enough=bad)
 
 
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix], ids=["dense", "sparse"])
+def test_rows_can_be_searched_among_some_of_those_fitted(kind) -> None:
+    x, among = np.arange(10.0)[:, None], np.array([9, 2, 4])
+    search = Neighbors().fit(kind(x))
+    found = search.kneighbors(kind(x[[0, 5]]), 2, return_distance=False, among=among)
+    assert found.tolist() == [[2, 4], [4, 2]]
+    with pytest.raises(ArgumentError, match="`n_neighbors` must be from 1 to 3, of 3 fitted"):
+        search.kneighbors(kind(x), 4, among=among)
+    with pytest.raises(ArgumentError, match="`among` must come with `X`"):
+        search.kneighbors(among=among)
+    for bad in ([10], [-1], [0.5], [[1]]):
+        with pytest.raises(ArgumentError, match="`among` must be positions of fitted rows"):
+            search.kneighbors(kind(x), 1, among=bad)
+
+
 def test_a_graph_has_two_modes() -> None:
     with pytest.raises(ArgumentError, match="`mode` must be connectivity or distance; got `x`"):
         Neighbors().fit(X).kneighbors_graph(mode="x")

@@ -31,7 +31,8 @@ def meet_all(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let small tables have several cells, blocks and ranked parts."""
     monkeypatch.setattr("kilter.sampling.cells.CELL", 37)
-    monkeypatch.setattr(search, "BLOCK", (29, 41))
+    monkeypatch.setattr(search, "BLOCK", 29 * 41)
+    monkeypatch.setattr(search, "QUERIES", 41)
     monkeypatch.setattr(search, "GUESS", 20)
     monkeypatch.setattr(search, "NUMBERS", 300)
     monkeypatch.setattr(search, "CROWD", 10**9)

@@ -124,9 +124,8 @@ def test_integers_are_unbiased(make: Callable) -> None:
     found = make(**more).fit_resample(whole, y)[0][80:]
     exact = make(**more).fit_resample(whole.astype(float), y)[0][80:]
     assert (exact != np.rint(exact)).mean() > 0.5
-    # Rounding errs by half at most, so by sqrt(1/12) or less in the mean of squares, 6000 numbers;
-    # cutting off errs by about half always.
-    assert abs((found - exact).mean()) < 5 * 0.5 / np.sqrt(found.size)
+    # Rows that go less than half of the way are nearer to where they start: rounding keeps that.
+    assert abs((found - np.rint(exact)).mean()) < 1e-3  # cutting off errs by about half
 
 
 @every

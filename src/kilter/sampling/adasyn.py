@@ -75,13 +75,13 @@ class ADASYN(Synthesizer):
         self, X: Any, y: np.ndarray, code: int, count: int, generator: np.random.Generator
     ) -> Origins:
         rows = rows_of(y, code)
-        hardness = foreign_share(X, y, rows, self.n_neighbors)
+        neighbors = self._neighbors(X, rows, self.n_neighbors, code)
+        hardness = foreign_share(X, y, rows, self.n_neighbors, neighbors)
         if not hardness.any():
             raise ArgumentError(
                 f"`y` must have rows of class {self._label(code)!r} with another class among "
                 "their neighbours for ADASYN; got none, the class stands apart. Use `SMOTE`."
             )
-        neighbors = self._neighbors(X, rows, self.n_neighbors, code)
         which = np.repeat(np.arange(len(rows)), largest_remainder(hardness, count))
         place = generator.integers(neighbors.shape[1], size=count)
-        return Origins(rows[which], neighbors[which, place], generator.random(count))
+        return Origins(rows[which], neighbors[which, place], generator.random(count, np.float32))

@@ -245,4 +245,9 @@ def chooses_rows(tags: Any) -> Any:
 
 def rows_of(codes: np.ndarray, code: int) -> np.ndarray:
     """Return the positions of the rows of a class."""
-    return np.flatnonzero(codes == code)
+    return np.flatnonzero(codes == code).astype(index_type(len(codes)), copy=False)
+
+
+def index_type(count: int) -> type:
+    """Return the smaller type of integers that holds the positions of so many."""
+    return np.int32 if count <= np.iinfo(np.int32).max else np.int64

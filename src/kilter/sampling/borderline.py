@@ -115,4 +115,4 @@ class BorderlineSMOTE(SMOTE):
         neighbors = self._neighbors(X, within, self.k_neighbors, code, danger)
         mine, partners = pick(danger, neighbors, count, generator)
         most = np.where(y[partners] == code, 1.0, 0.5)
-        return Origins(mine, partners, most * generator.random(count))
+        return Origins(mine, partners, most * generator.random(count, np.float32))

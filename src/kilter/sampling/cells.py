@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,9 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 CELL = 1024  # rows of an arbitrary cell
-DEALT = 1024  # rows that are compared with all centres at once
+Each = Callable[..., Iterable[Any]]  # maps a function over tasks: `map`, or on many threads
+DEALT = 4096  # rows that are compared with all centres at once: threads part for long enough
+FACED = 1024  # queries whose planes are found at once, which takes several tables
 
 
 class CrowdedError(Exception):
@@ -21,9 +24,9 @@ class CrowdedError(Exception):
 
 @dataclass(frozen=True)
 class Cells:
-    """Rows sorted by cell, ready for products.
+    """Rows of a table sorted by cell, ready for products.
 
-    ``order`` (rows,) says which row lies where, ``ends`` (cells,) where each cell ends,
+    ``order`` (rows,) says which row of ``x`` lies where, ``ends`` (cells,) where each cell ends,
     ``centers`` (cells, width) what is subtracted from its rows. ``products`` is float32 of
     shape (rows, width + 2): -2 times the row less its centre, the square of that difference,
     and 1; its product with (query, 1, square of the query) is the squared distance.
@@ -53,8 +56,8 @@ class Cells:
 
     @property
     def home(self) -> np.ndarray:
-        """The cell of each row."""
-        home = np.empty(len(self.order), np.int64)
+        """The cell of each row of the table; what lies in none has any."""
+        home = np.zeros(len(self.x), np.int64)
         home[self.order] = np.repeat(np.arange(len(self.ends)), self.sizes)
         return home
 
@@ -67,31 +70,56 @@ class Cells:
         return slice(self.ends[cell - 1] if cell else 0, self.ends[cell])
 
 
-def scatter(x: np.ndarray, queries: np.ndarray | None = None) -> Cells:
-    """Deal rows of shape (rows, width) into arbitrary cells, to scan them all for the queries."""
+def scatter(
+    x: np.ndarray,
+    queries: np.ndarray | None = None,
+    among: np.ndarray | None = None,
+    each: Each = map,
+) -> Cells:
+    """Deal rows into arbitrary cells, to scan them all.
+
+    Parameters
+    ----------
+    x : array of shape (rows, width)
+        The table.
+    queries : array of shape (queries, width), optional
+        What is searched for, if not the rows.
+    among : int array, optional
+        The rows to deal, all if not given.
+    each : callable
+        Maps a function over tasks.
+    """
     middle, scale = spread(x, queries)
-    order = shuffled(len(x))
-    ends = np.append(np.arange(CELL, len(x), CELL), len(x))
+    rows = np.arange(len(x)) if among is None else among
+    order = rows[shuffled(len(rows))]
+    ends = np.append(np.arange(CELL, len(order), CELL), len(order))
     centers = np.tile(middle, (len(ends), 1))
-    return _fill(Cells(x, middle, scale, order, ends, centers, _room(x)))
+    return _fill(Cells(x, middle, scale, order, ends, centers, _room(order, x)), each)
 
 
-def cluster(x: np.ndarray, cells: int, queries: np.ndarray | None = None) -> Cells:
-    """Deal rows of shape (rows, width) into cells around centres of k-means, for the queries."""
+def cluster(
+    x: np.ndarray,
+    cells: int,
+    queries: np.ndarray | None = None,
+    among: np.ndarray | None = None,
+    each: Each = map,
+) -> Cells:
+    """Deal rows into cells around centres of k-means; the rest is as in `scatter`."""
     middle, scale = spread(x, queries)
-    sample = shuffled(len(x))[: 64 * cells]
+    rows = np.arange(len(x)) if among is None else among
+    sample = rows[shuffled(len(rows))[: 64 * cells]]
     kmeans = KMeans(cells, init="random", n_init=1, max_iter=5, random_state=0)
     with warnings.catch_warnings():
         # Fewer distinct rows than centres make some of these equal: such cells are empty.
         warnings.simplefilter("ignore", ConvergenceWarning)
         kmeans.fit((x[sample] - middle) * x.dtype.type(1 / scale))
     centers = kmeans.cluster_centers_.astype(x.dtype) * x.dtype.type(scale) + middle
-    home, norm = _deal(x, middle, scale, centers)
+    home, norm = _deal(x, rows, middle, scale, centers, each)
     norms = np.zeros(len(centers))
     np.maximum.at(norms, home, norm)
-    order = np.argsort(home, kind="stable")
+    order = rows[np.argsort(home, kind="stable")]
     ends = np.cumsum(np.bincount(home, minlength=len(centers)))
-    return _fill(Cells(x, middle, scale, order, ends, centers, _room(x), norms))
+    return _fill(Cells(x, middle, scale, order, ends, centers, _room(order, x), norms), each)
 
 
 def spread(x: np.ndarray, queries: np.ndarray | None = None) -> tuple[np.ndarray, float]:
@@ -117,30 +145,41 @@ def shuffled(rows: int) -> np.ndarray:
     return np.random.default_rng(0).permutation(rows)
 
 
-def _room(x: np.ndarray) -> np.ndarray:
-    return np.ones((len(x), x.shape[1] + 2), np.float32)
+def _room(order: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.ones((len(order), x.shape[1] + 2), np.float32)
 
 
-def _fill(cells: Cells) -> Cells:
-    for cell, center in enumerate(cells.centers):
+def _fill(cells: Cells, each: Each) -> Cells:
+    def fill(cell: int) -> None:
         at = cells.rows(cell)
-        relative = cells.relative(cells.x[cells.order[at]], center).astype(np.float32, copy=False)
+        relative = cells.relative(cells.x[cells.order[at]], cells.centers[cell])
+        relative = relative.astype(np.float32, copy=False)
         np.multiply(relative, -2, out=cells.products[at, :-2])
         cells.products[at, -2] = squares(relative)
+
+    finish(each(fill, range(len(cells.ends))))
     return cells
 
 
 def _deal(
-    x: np.ndarray, middle: np.ndarray, scale: float, centers: np.ndarray
+    x: np.ndarray,
+    rows: np.ndarray,
+    middle: np.ndarray,
+    scale: float,
+    centers: np.ndarray,
+    each: Each,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nearest centre of each row and its squared distance from the middle."""
-    home, norm = np.empty(len(x), np.int64), np.empty(len(x))
+    """Return the nearest centre of each of the rows, and its squared distance to the middle."""
+    home, norm = np.empty(len(rows), np.int64), np.empty(len(rows))
     unit = x.dtype.type(1 / scale)
     centers = (centers - middle) * unit
-    for part in parts(len(x), DEALT):
-        relative = (x[part] - middle) * unit
+
+    def deal(part: slice) -> None:
+        relative = (x[rows[part]] - middle) * unit
         home[part] = _to_centers(relative, centers).argmin(axis=1)
         norm[part] = squares(relative)
+
+    finish(each(deal, parts(len(rows), DEALT)))
     return home, norm
 
 
@@ -183,6 +222,11 @@ def parts(length: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, length)) for start in range(0, length, size))
 
 
+def finish(done: Iterable[None]) -> None:
+    """Wait for what a map does."""
+    deque(done, maxlen=0)
+
+
 def rounding(width: int, squares: Any) -> Any:
     """Bound the error of squared distances that float32 adds up from products.
 
@@ -211,7 +255,7 @@ def plane_distances(
     lower = _by_column(len(queries), len(cells.centers))
     centers = cells.relative(cells.centers, cells.middle)
     between = _to_centers(*2 * (centers.astype(np.float64),))
-    for part in parts(len(queries), DEALT):
+    for part in parts(len(queries), FACED):
         relative = cells.relative(queries[part], cells.middle)
         to_centers = _to_centers(relative, centers)
         home[part] = to_centers.argmin(axis=1)

@@ -72,8 +72,7 @@ def nearest(x: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.
         best = Best(len(relative), k)
         best.slack[:] = rounding(x.shape[1], squares(relative) + farthest)
         best.add(np.repeat(np.arange(len(relative)), take), places.ravel(), near.ravel())
-        who = np.arange(part.start, part.stop)
-        distances[part], rows[part] = best.rank(x, np.arange(len(x)), queries, who)
+        distances[part], rows[part] = best.rank(x, np.arange(len(x)), queries[part])
         sure = near[:, -1] - best.slack > (distances[part][:, -1] / scale) ** 2
         unsure = np.flatnonzero(~sure)
         if take < len(x) and len(unsure):

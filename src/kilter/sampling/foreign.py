@@ -8,11 +8,16 @@ import numpy as np
 from scipy import sparse
 
 from kilter.sampling.base import rows_of
+from kilter.sampling.cells import parts
 from kilter.sampling.neighbors import Neighbors
 from kilter.sampling.synthetic import as_neighbors, neighbors_among
 
+DISTANCES = 1 << 15  # numbers of rows that are compared at once, for each neighbour
 
-def foreign_share(X: Any, y: np.ndarray, rows: np.ndarray, neighbors: Any) -> np.ndarray:
+
+def foreign_share(
+    X: Any, y: np.ndarray, rows: np.ndarray, neighbors: Any, own: np.ndarray | None = None
+) -> np.ndarray:
     """Return the share of other classes among the nearest of all rows.
 
     Parameters
@@ -25,6 +30,8 @@ def foreign_share(X: Any, y: np.ndarray, rows: np.ndarray, neighbors: Any) -> np
         The rows in question, sorted.
     neighbors : int or neighbour estimator
         How many of the nearest count. An estimator counts the row itself.
+    own : int array of shape (rows, k), optional
+        The nearest of the same class as the same neighbours found them, if they are known.
 
     Returns
     -------
@@ -40,7 +47,7 @@ def foreign_share(X: Any, y: np.ndarray, rows: np.ndarray, neighbors: Any) -> np
     search, m = as_neighbors(neighbors)
     m = min(m, X.shape[0] - 1)
     if isinstance(search, Neighbors) and not sparse.issparse(X) and _is_class(y, rows):
-        return _by_sides(X, y, rows, search, m)
+        return _by_sides(X, y, rows, search, m, own)
     near = neighbors_among(search.fit(X), X[rows], rows, m)
     return (y[near] != y[rows][:, None]).mean(axis=1)
 
@@ -53,7 +60,12 @@ def _is_class(y: np.ndarray, rows: np.ndarray) -> bool:
 
 
 def _by_sides(
-    x: np.ndarray, y: np.ndarray, rows: np.ndarray, search: Neighbors, m: int
+    x: np.ndarray,
+    y: np.ndarray,
+    rows: np.ndarray,
+    search: Neighbors,
+    m: int,
+    own: np.ndarray | None,
 ) -> np.ndarray:
     """Search the class and the others on their own.
 
@@ -61,10 +73,21 @@ def _by_sides(
     others are nearer to a row than the nearest of its class they are all that is near, and it
     is done: where a class is rare that is soon so for most of its rows.
     """
+    if own is None:
+        nearest = search.fit(x[rows]).kneighbors(None, min(m, len(rows) - 1), False)
+        own = rows[nearest]
+    near = _distances(x, rows, own)
     others = np.flatnonzero(y != y[rows[0]])
-    own, near = search.fit(x[rows]).kneighbors(n_neighbors=min(m, len(rows) - 1))
-    search.fit(x[others])
-    far, foreign = search.kneighbors(x[rows], min(m, len(others)), enough=own[:, 0])
-    found = np.hstack([rows[near], others[foreign]])
-    order = np.lexsort((found, np.hstack([own, far])))[:, :m]
+    k = min(m, len(others))
+    far, foreign = search.fit(x).kneighbors(x[rows], k, enough=near[:, 0], among=others)
+    order = np.lexsort((np.hstack([own, foreign]), np.hstack([near, far])))[:, :m]
     return (order >= own.shape[1]).mean(axis=1)
+
+
+def _distances(x: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the distance of each row to each of its others, both of shape (rows, k)."""
+    distances = np.empty(others.shape)
+    for part in parts(len(rows), max(DISTANCES // x.shape[1], 1)):
+        apart = x[rows[part], None] - x[others[part]].astype(np.float64)
+        distances[part] = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart))
+    return distances

@@ -144,7 +144,7 @@ class KMeansSMOTE(SMOTE):
         self, X: Any, rows: np.ndarray, count: int, code: int, generator: np.random.Generator
     ) -> tuple[np.ndarray, ...]:
         neighbors = self._neighbors(X, rows, self.k_neighbors, code)
-        return *pick(rows, neighbors, count, generator), generator.random(count)
+        return *pick(rows, neighbors, count, generator), generator.random(count, np.float32)
 
     def _chosen(self, y: np.ndarray, code: int, count: int) -> list[np.ndarray]:
         """Return the rows of the class in each cluster that holds enough of them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -17,7 +17,9 @@ from threadpoolctl import ThreadpoolController
 from kilter.sampling import device
 from kilter.sampling.cells import (
     Cells,
+    Each,
     cluster,
+    finish,
     nearest_cells,
     parts,
     plane_distances,
@@ -27,12 +29,19 @@ from kilter.sampling.cells import (
 )
 from kilter.sampling.search import CrowdedError, Mutual, Scan
 
-CHUNK = 8192  # queries that go through the cells together
+CHUNK = 16384  # queries that go through the cells together
 SMALL = 10_000_000  # distances that are looked at before anything is planned
 LONG = 3_000_000_000  # distances whose search shows its progress
 TRIED = 64  # queries on which cells are tried
 MEASURED = 512  # queries on which a recall is measured
 CELLED = 1.3  # what a distance costs among cells, where it costs 1 in a plain scan
+
+
+class Crew(NamedTuple):
+    """How many threads there are, and what maps a function over tasks on them."""
+
+    threads: int
+    each: Each
 
 
 class Nearest(NamedTuple):
@@ -46,7 +55,8 @@ class Nearest(NamedTuple):
 class Search(NamedTuple):
     """Rows (rows, width), queries (queries, width) or None for the rows themselves, and how.
 
-    Where ``enough`` (queries,) is given, any k rows nearer than that distance will do.
+    Where ``enough`` (queries,) is given, any k rows nearer than that distance will do. Queries
+    may be searched ``among`` some of the rows only.
     """
 
     x: np.ndarray
@@ -57,6 +67,12 @@ class Search(NamedTuple):
     device: str = "auto"
     verbose: bool = False
     enough: np.ndarray | None = None
+    among: np.ndarray | None = None
+
+    @property
+    def size(self) -> int:
+        """How many rows are looked at."""
+        return len(self.x if self.among is None else self.among)
 
     @property
     def asked(self) -> np.ndarray:
@@ -66,7 +82,7 @@ class Search(NamedTuple):
     @property
     def work(self) -> int:
         """Distances between all queries and all rows."""
-        return len(self.asked) * len(self.x)
+        return len(self.asked) * self.size
 
 
 class Trial(NamedTuple):
@@ -91,33 +107,49 @@ def find(search: Search) -> Nearest:
     try:
         return _find(search)
     except CrowdedError:
-        plain = NearestNeighbors(n_neighbors=search.k, n_jobs=search.threads).fit(search.x)
-        distances, rows = plain.kneighbors(search.asked)
-        return Nearest(distances.astype(np.float64, copy=False), rows, 1.0)
+        return _elsewhere(search, _plain)
+
+
+def _elsewhere(search: Search, find: Callable[[Search], tuple[np.ndarray, np.ndarray]]) -> Nearest:
+    """Search by what knows whole tables only."""
+    if search.among is None:
+        return Nearest(*find(search), 1.0)
+    distances, rows = find(search._replace(x=search.x[search.among], among=None))
+    return Nearest(distances, search.among[rows], 1.0)
+
+
+def _plain(search: Search) -> tuple[np.ndarray, np.ndarray]:
+    plain = NearestNeighbors(n_neighbors=search.k, n_jobs=search.threads).fit(search.x)
+    distances, rows = plain.kneighbors(search.asked)
+    return distances.astype(np.float64, copy=False), rows
+
+
+def _on_device(search: Search) -> tuple[np.ndarray, np.ndarray]:
+    return device.nearest(search.x, search.asked, search.k)
 
 
 def _find(search: Search) -> Nearest:
     if search.work <= SMALL:
-        return _scan_all(search, threads=1)
+        return _scan_all(search, Crew(1, map))
     if device.takes(search.device, search.work):
-        return Nearest(*device.nearest(search.x, search.asked, search.k), 1.0)
-    with _single_threads(search.threads) as threads:
-        plan = _plan(search)
+        return _elsewhere(search, _on_device)
+    with _crew(search.threads) as crew:
+        plan = _plan(search, crew)
         if plan is None:
-            return _scan_all(search, threads)
+            return _scan_all(search, crew)
         cells, trial = plan
         if trial.probes is not None and search.verbose:
             _say(trial, len(cells.ends))
-        return Nearest(*_scan_some(search, cells, trial.probes, threads), trial.recall)
+        return Nearest(*_scan_some(search, cells, trial.probes, crew), trial.recall)
 
 
-def _plan(search: Search) -> tuple[Cells, Trial] | None:
+def _plan(search: Search, crew: Crew) -> tuple[Cells, Trial] | None:
     """Return cells and how many of them to look into, or None where a plain scan is faster."""
-    count = int(np.clip(len(search.x) ** 0.5 / 4, 16, 1024))
+    count = int(np.clip(search.size**0.5 / 4, 16, 1024))
     # Dealing rows into cells looks at as many distances as so many queries do.
-    if len(search.asked) < 4 * count or len(search.x) < 16 * count:
+    if len(search.asked) < 4 * count or search.size < 16 * count:
         return None
-    cells = cluster(search.x, count, search.queries)
+    cells = cluster(search.x, count, search.queries, search.among, crew.each)
     trial = _try(search, cells)
     # A plain scan needs half of the products where rows look for each other.
     worth = 0.5 if search.queries is None else 1
@@ -132,7 +164,7 @@ def _try(search: Search, cells: Cells) -> Trial:
     """
     size = TRIED if search.recall == 1 else MEASURED
     sample = shuffled(len(search.asked))[-size:]  # the centres were found on the first ones
-    queries, work = search.asked[sample], len(sample) * len(search.x)
+    queries, work = search.asked[sample], len(sample) * search.size
     scan = Scan(cells, queries, search.k)
     distances, rows = scan.run()
     exact = Trial(len(sample), None, 1.0, scan.pairs / work)
@@ -158,20 +190,19 @@ def _say(trial: Trial, cells: int) -> None:
     )
 
 
-def _scan_all(search: Search, threads: int) -> Nearest:
+def _scan_all(search: Search, crew: Crew) -> Nearest:
     """Look at every distance."""
-    cells = scatter(search.x, search.queries)
+    cells = scatter(search.x, search.queries, search.among, crew.each)
     if search.queries is not None:
-        return Nearest(*_scan_some(search, cells, None, threads), 1.0)
+        return Nearest(*_scan_some(search, cells, None, crew), 1.0)
     mutual = Mutual(cells, search.k)
     pairs = list(mutual.pairs())
-    _work(lambda pair: mutual.meet(*pair), pairs, threads, search)
-    with _mapper(threads) as each:
-        return Nearest(*mutual.rank(each), 1.0)
+    _work(lambda pair: mutual.meet(*pair), pairs, crew, search)
+    return Nearest(*mutual.rank(crew.each), 1.0)
 
 
 def _scan_some(
-    search: Search, cells: Cells, probes: int | None, threads: int
+    search: Search, cells: Cells, probes: int | None, crew: Crew
 ) -> tuple[np.ndarray, np.ndarray]:
     """Send the queries through the cells, those of a cell together."""
     shape = len(search.asked), search.k
@@ -183,8 +214,8 @@ def _scan_some(
         distances[at], rows[at] = Scan(cells, search.asked[at], search.k, probes, enough).run()
 
     # As many for each thread, so that none waits for another at the end.
-    groups = -(-len(order) // (CHUNK * threads)) * threads
-    _work(scan, np.array_split(order, groups), threads, search)
+    groups = -(-len(order) // (CHUNK * crew.threads)) * crew.threads
+    _work(scan, np.array_split(order, groups), crew, search)
     return distances, rows
 
 
@@ -193,42 +224,24 @@ def _by_cell(cells: Cells, queries: np.ndarray) -> np.ndarray:
     return np.argsort(home, kind="stable")
 
 
-def _work(function: Callable[[Any], None], tasks: list[Any], threads: int, search: Search) -> None:
+def _work(function: Callable[[Any], None], tasks: list[Any], crew: Crew, search: Search) -> None:
     """Call the function on every task, and show a bar where that takes long."""
     console = Console(stderr=True)
     seen = console.is_terminal or console.is_jupyter
     hidden = not (search.verbose and seen and search.work > LONG)
-    with _mapper(threads) as each:
-        for _ in track(
-            each(function, tasks),
-            "nearest neighbours",
-            len(tasks),
-            console=console,
-            transient=True,
-            disable=hidden,
-        ):
-            pass
+    done, title = crew.each(function, tasks), "nearest neighbours"
+    finish(track(done, title, len(tasks), console=console, transient=True, disable=hidden))
 
 
 @contextlib.contextmanager
-def _mapper(threads: int) -> Iterator[Callable[..., Iterable[Any]]]:
-    """Yield what maps a function over tasks: on so many threads, or `map`."""
-    if threads == 1:
-        yield map
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        yield pool.map
-
-
-@contextlib.contextmanager
-def _single_threads(threads: int | None) -> Iterator[int]:
-    """Let libraries run on one thread, and yield how many threads to run beside each other."""
+def _crew(threads: int | None) -> Iterator[Crew]:
+    """Let libraries run on one thread, and yield the threads to run beside each other."""
     controller = _libraries()
     if threads is None or threads < 1:
         pools = controller.select(user_api="blas").info()
         threads = max((pool["num_threads"] for pool in pools), default=1)
-    with controller.limit(limits=1):
-        yield threads
+    with controller.limit(limits=1), ThreadPoolExecutor(threads) as pool:
+        yield Crew(threads, pool.map if threads > 1 else map)
 
 
 @functools.cache

@@ -104,6 +104,7 @@ class Neighbors(BaseEstimator):
         n_neighbors: int | None = None,
         return_distance: bool = True,
         enough: np.ndarray | None = None,
+        among: np.ndarray | None = None,
     ) -> Any:
         """Find the nearest rows.
 
@@ -119,6 +120,8 @@ class Neighbors(BaseEstimator):
         enough : array of shape (queries,), optional
             A query is content with any ``n_neighbors`` rows that are nearer than this distance:
             the search for it may end there.
+        among : int array, optional
+            Search ``X`` among these of the fitted rows only, with no copy of them.
 
         Returns
         -------
@@ -127,11 +130,17 @@ class Neighbors(BaseEstimator):
         """
         check_is_fitted(self, "n_samples_fit_")
         k = self.n_neighbors if n_neighbors is None else n_neighbors
-        most = self.n_samples_fit_ - (X is None)
+        if among is not None and X is None:
+            raise ArgumentError(
+                "`among` must come with `X`: got no queries. To let some rows look for each other, "
+                "fit them alone."
+            )
+        among = None if among is None else _to_positions(among, self.n_samples_fit_)
+        size = self.n_samples_fit_ if among is None else len(among)
+        most = size - (X is None)
         if not 1 <= k <= most:
             raise ArgumentError(
-                f"`n_neighbors` must be from 1 to {most}, of {self.n_samples_fit_} fitted rows; "
-                f"got {k}."
+                f"`n_neighbors` must be from 1 to {most}, of {size} fitted rows; got {k}."
             )
         queries = (
             None
@@ -140,7 +149,7 @@ class Neighbors(BaseEstimator):
         )
         count = self.n_samples_fit_ if queries is None else queries.shape[0]
         enough = None if enough is None else _to_distances(enough, count)
-        distances, rows = self._search(queries, k, enough)
+        distances, rows = self._search(queries, k, enough, among)
         return (distances, rows) if return_distance else rows
 
     def kneighbors_graph(
@@ -161,15 +170,17 @@ class Neighbors(BaseEstimator):
         return tags
 
     def _search(
-        self, queries: Any, k: int, enough: np.ndarray | None
+        self, queries: Any, k: int, enough: np.ndarray | None, among: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         self.recall_ = 1.0
         if sparse.issparse(self._x) or sparse.issparse(queries):
-            search = NearestNeighbors(algorithm="brute", n_jobs=self.n_jobs).fit(self._x)
-            return search.kneighbors(queries, k)
-        among = k + (queries is None)
-        how = (self.recall, self.n_jobs, self.device, self.verbose, enough)
-        distances, rows, self.recall_ = find(Search(self._x, queries, among, *how))
+            x = self._x if among is None else self._x[among]
+            search = NearestNeighbors(algorithm="brute", n_jobs=self.n_jobs).fit(x)
+            distances, rows = search.kneighbors(queries, k)
+            return distances, rows if among is None else among[rows]
+        count = k + (queries is None)
+        how = (self.recall, self.n_jobs, self.device, self.verbose, enough, among)
+        distances, rows, self.recall_ = find(Search(self._x, queries, count, *how))
         if queries is None:
             return without_self(distances, rows, np.arange(len(rows)))
         return distances, rows
@@ -183,6 +194,16 @@ def _to_distances(enough: Any, count: int) -> np.ndarray:
             f"the shape {distances.shape} and {distances.min(initial=np.inf)} as the least."
         )
     return distances
+
+
+def _to_positions(among: Any, count: int) -> np.ndarray:
+    rows = np.asarray(among)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu" or not ((rows >= 0) & (rows < count)).all():
+        raise ArgumentError(
+            f"`among` must be positions of fitted rows, whole numbers from 0 to {count - 1} of "
+            f"shape (rows,); got {rows.dtype} of the shape {rows.shape}."
+        )
+    return rows
 
 
 def without_self(

@@ -16,8 +16,7 @@ scanned; rows that look for each other then share their products.
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,14 +24,17 @@ import numpy as np
 from kilter.sampling.cells import (
     Cells,
     CrowdedError,
+    Each,
     facing,
+    finish,
     parts,
     plane_distances,
     rounding,
     squares,
 )
 
-BLOCK = 512, 1024  # most rows and queries of one product: it stays in the cache
+BLOCK = 1 << 20  # distances of one product: they stay in the cache
+QUERIES = 1024  # most queries of one product
 GROUP = 8  # rows whose smallest stands for them in a first bound
 WORD = 8  # truths that one integer holds
 GUESS = 2048  # rows that give a first bound
@@ -59,7 +61,7 @@ class Best:
         self._found = _nothing()
         self._new: list[tuple[np.ndarray, ...]] = []
         self._pending = self._added = 0
-        self._lock, self._sorting = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
 
     @property
     def reach(self) -> np.ndarray:
@@ -81,19 +83,12 @@ class Best:
                 self._sure += np.bincount(sure, minlength=len(self._sure))
             if self._added > CROWD * self._k * len(self.limit):
                 raise CrowdedError
-            many = self._pending > FRESH * self._k * len(self.limit)
-        # Other threads go on with what was known before, and need not wait.
-        if many and self._sorting.acquire(blocking=False):
-            try:
+            if self._pending > FRESH * self._k * len(self.limit):
                 self._tighten()
-            finally:
-                self._sorting.release()
 
     def _tighten(self) -> tuple[np.ndarray, ...]:
         """Drop and return candidates by what is known now, sorted by query and distance."""
-        with self._lock:
-            new, self._new, self._pending = self._new, [], 0
-        found = zip(self._found, *new, strict=True)
+        found = zip(self._found, *self._new, strict=True)
         queries, places, distances = (np.concatenate(parts) for parts in found)
         # A float that is not negative sorts as its bits do: one sort of integers does it.
         bits = np.maximum(distances, 0).view(np.uint32)
@@ -104,42 +99,31 @@ class Best:
         self.limit[full] = distances[starts[:-1][full] + self._k - 1]
         near = distances <= self.reach[queries]
         self._found = queries[near], places[near], distances[near]
+        self._new, self._pending = [], 0
         return self._found
 
     def rank(
-        self,
-        x: np.ndarray,
-        order: np.ndarray,
-        asked: np.ndarray,
-        who: np.ndarray,
-        each: Callable[..., Iterable[Any]] = map,
+        self, x: np.ndarray, order: np.ndarray, asked: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return distances and rows, (queries, k), ranked by differences in float64.
-
-        Places are those in ``x[order]``, and the queries are ``asked[who]``. ``each`` maps a
-        function over parts of them.
-        """
+        """Return distances and rows, (queries, k), ranked by differences in float64."""
         queries, places, _ = self._tighten()
         starts = self._starts(queries)
         counts = np.diff(starts)
         if (counts < self._k).any():  # distances were beyond what float32 holds
             raise CrowdedError
-        distances = np.empty((len(who), self._k))
-        rows = np.empty((len(who), self._k), np.int64)
-
-        def rank(some: np.ndarray) -> None:
+        distances = np.empty((len(asked), self._k))
+        rows = np.empty((len(asked), self._k), np.int64)
+        for some in _alike(counts, NUMBERS // x.shape[1]):
             ahead = np.arange(counts[some].max())
             at = np.minimum(ahead, counts[some, None] - 1)
             found = order[places[starts[some, None] + at]]
-            mine = asked.take(who[some], axis=0).astype(np.float64)
+            mine = asked[some].astype(np.float64)
             apart = mine[:, None] - x.take(found, axis=0)
             apart = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart))
             apart[ahead > at], found[ahead > at] = np.inf, len(x)  # there are no more
             first = np.lexsort((found, apart), axis=1)[:, : self._k]
             distances[some] = np.take_along_axis(apart, first, axis=1)
             rows[some] = np.take_along_axis(found, first, axis=1)
-
-        deque(each(rank, _alike(counts, NUMBERS // x.shape[1])), maxlen=0)
         return distances, rows
 
     def _starts(self, queries: np.ndarray) -> np.ndarray:
@@ -206,8 +190,7 @@ class Scan:
         needs = (self._lower <= self._best.reach[:, None]).sum(axis=0)
         for cell in np.argsort(-needs, kind="stable")[: np.count_nonzero(needs)]:
             self._visit(cell)
-        who = np.arange(len(self._queries))
-        return self._best.rank(self._cells.x, self._cells.order, self._queries, who)
+        return self._best.rank(self._cells.x, self._cells.order, self._queries)
 
     def _open(self, cell: int) -> None:
         """Look into a cell for the queries whose own it is, which bounds their distances."""
@@ -226,7 +209,7 @@ class Scan:
             self._look(self._cells.rows(cell), at, query)
 
     def _look(self, rows: slice, at: np.ndarray, query: np.ndarray) -> None:
-        for part in parts(rows.stop - rows.start, BLOCK[0]):
+        for part in parts(rows.stop - rows.start, BLOCK // len(at)):
             start = rows.start + part.start
             self._collect(self._cells.products[start : rows.start + part.stop] @ query.T, at, start)
 
@@ -240,7 +223,7 @@ class Scan:
         """Yield some queries and what the products of the cell's rows are to be taken with."""
         most = self._cells.products[self._cells.rows(cell), -2].max(initial=0)
         positions = np.flatnonzero(which)
-        for part in parts(len(positions), BLOCK[1]):
+        for part in parts(len(positions), QUERIES):
             at = positions[part]
             query = self._face(at, self._cells.centers[cell])
             slack = rounding(self._queries.shape[1], query[:, -1] + most)
@@ -271,8 +254,9 @@ class Mutual:
     def __init__(self, cells: Cells, k: int) -> None:
         self._cells, self._k = cells, k
         squares = cells.products[:, -2]
-        self._best = Best(len(cells.x), k)
-        self._best.slack[:] = rounding(cells.x.shape[1], squares + squares.max())
+        self._bests = [Best(size, k) for size in cells.sizes]
+        for cell, best in enumerate(self._bests):
+            best.slack[:] = rounding(cells.x.shape[1], squares[cells.rows(cell)] + squares.max())
 
     def pairs(self) -> Iterator[tuple[int, int]]:
         """Yield the pairs of cells to meet, each with itself first."""
@@ -287,20 +271,27 @@ class Mutual:
         """Let the rows of two cells see each other."""
         mine, theirs = self._cells.rows(one), self._cells.rows(other)
         block = self._cells.products[mine] @ facing(self._cells.products[theirs]).T
+        best = self._bests[other]
         if one == other:
-            self._best.limit[theirs] = _kth_bound(block, self._k)
-        rows, columns = _within(block, self._best.reach[theirs])
-        self._best.add(columns + theirs.start, rows + mine.start, block[rows, columns])
+            best.limit[:] = _kth_bound(block, self._k)
+        rows, columns = _within(block, best.reach)
+        best.add(columns, rows + mine.start, block[rows, columns])
         if one != other:
-            rows, columns = _within(block, self._best.reach[mine, None])
-            self._best.add(rows + mine.start, columns + theirs.start, block[rows, columns])
+            best = self._bests[one]
+            rows, columns = _within(block, best.reach[:, None])
+            best.add(rows, columns + theirs.start, block[rows, columns])
 
-    def rank(self, each: Callable[..., Iterable[Any]] = map) -> tuple[np.ndarray, np.ndarray]:
+    def rank(self, each: Each = map) -> tuple[np.ndarray, np.ndarray]:
         """Return distances and rows, float64 and int64 of shape (rows, k), as `Scan.run`."""
         x, order = self._cells.x, self._cells.order
-        distances, rows = self._best.rank(x, order, x, order, each)
-        back = np.argsort(order)
-        return distances[back], rows[back]
+        distances, rows = np.empty((len(x), self._k)), np.empty((len(x), self._k), np.int64)
+
+        def rank(cell: int) -> None:
+            at = order[self._cells.rows(cell)]
+            distances[at], rows[at] = self._bests[cell].rank(x, order, x[at])
+
+        finish(each(rank, range(len(self._bests))))
+        return distances, rows
 
 
 def _groups(block: np.ndarray) -> np.ndarray:

@@ -82,4 +82,6 @@ class SMOTE(Synthesizer):
     ) -> Origins:
         rows = rows_of(y, code)
         neighbors = self._neighbors(X, rows, self.k_neighbors, code)
-        return Origins(*pick(rows, neighbors, count, generator), generator.random(count))
+        return Origins(
+            *pick(rows, neighbors, count, generator), generator.random(count, np.float32)
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import numbers
 import warnings
 from abc import abstractmethod
@@ -16,7 +18,7 @@ from sklearn.utils.validation import validate_data
 
 from kilter._containers import category_columns, restore, take
 from kilter._errors import ArgumentError
-from kilter.sampling.base import FORMATS, Origins, Sampler, Trace
+from kilter.sampling.base import FORMATS, Origins, Sampler, Trace, index_type
 from kilter.sampling.blend import blend, to_type
 from kilter.sampling.cells import parts
 from kilter.sampling.neighbors import Neighbors, without_self
@@ -57,6 +59,7 @@ class Synthesizer(Sampler, BaseOverSampler):
         """Say what ``count`` new rows of a class are made of."""
 
     def _build(self, X: Any, trace: Trace) -> Any:
+        _trim_memory()
         return restore(mix(trace.matrix, trace.origins), like=X)
 
     def _neighbors(
@@ -119,11 +122,22 @@ def read_numbers(sampler: Sampler, X: Any) -> Any:
 def appended(old: int, made: list[Origins]) -> Origins:
     """Return the origins of a table and the new rows behind it, in the fewest bytes that do."""
     nobody, nothing = Origins(np.empty(0))[1:]
-    whole = np.int32 if old <= np.iinfo(np.int32).max else np.int64
-    rows = [np.arange(old, dtype=whole), *(one.rows.astype(whole) for one in made)]
-    partners = [nobody, *(one.partners.astype(whole) for one in made)]
-    shares = [nothing, *(one.shares.astype(np.float32) for one in made)]
-    return Origins(*map(np.concatenate, (rows, partners, shares)))
+    rows = [np.arange(old, dtype=index_type(old)), *(one.rows for one in made)]
+    partners = [nobody, *(one.partners for one in made)]
+    shares = [nothing, *(one.shares for one in made)]
+    types = index_type(old), index_type(old), np.float32
+    return Origins(
+        *(
+            np.concatenate(those, dtype=kind, casting="same_kind")
+            for those, kind in zip((rows, partners, shares), types, strict=True)
+        )
+    )
+
+
+def _trim_memory() -> None:
+    """Give back what the search freed: glibc keeps up to 64 MiB, and the table is to come."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # other systems have no such
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def as_neighbors(neighbors: Any) -> tuple[Any, int]:
@@ -146,7 +160,8 @@ def pick(
     rows: np.ndarray, neighbors: np.ndarray, count: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw rows and one neighbour of each, both of shape (count,)."""
-    which, place = np.divmod(generator.integers(neighbors.size, size=count), neighbors.shape[1])
+    links = generator.integers(neighbors.size, size=count, dtype=index_type(neighbors.size))
+    which, place = np.divmod(links, neighbors.shape[1])
     return rows[which], neighbors[which, place]
 
 
