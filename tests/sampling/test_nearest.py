@@ -62,6 +62,11 @@ def test_queries_are_searched_among_some_rows_only(make, threads, device, monkey
     np.testing.assert_allclose(reached, found.distances)
 
 
+def test_there_may_be_more_threads_than_queries() -> None:
+    found = find(Search(noise(), noise()[:3], 4, threads=8))
+    np.testing.assert_array_equal(found.rows, truth(noise(), noise()[:3], 4))
+
+
 @pytest.mark.parametrize("recall", [0.9, 1.0])
 def test_a_recall_among_some_rows_is_measured_on_these(recall: float) -> None:
     x = np.random.default_rng(0).standard_normal((12_000, 6)).astype(np.float32)

@@ -116,6 +116,20 @@ def test_integers_are_rounded_not_cut_off(make: Callable, dtype: type) -> None:
     assert np.abs(found - exact).max() <= 0.5 + 1e-6
 
 
+def test_a_system_that_cannot_trim_memory_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = overlapping()
+    expected = SMOTE(random_state=0).fit_resample(x, y)[0]
+    for library in (object(), None):  # of macOS or musl; there is none on Windows
+
+        def load(name: None, library: object = library) -> object:
+            if library is None:
+                raise TypeError
+            return library
+
+        monkeypatch.setattr(synthetic.ctypes, "CDLL", load)
+        np.testing.assert_array_equal(SMOTE(random_state=0).fit_resample(x, y)[0], expected)
+
+
 @between
 def test_integers_are_unbiased(make: Callable) -> None:
     x, y = overlapping()

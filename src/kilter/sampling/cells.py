@@ -13,9 +13,9 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 CELL = 1024  # rows of an arbitrary cell
-Each = Callable[..., Iterable[Any]]  # maps a function over tasks: `map`, or on many threads
-DEALT = 4096  # rows that are compared with all centres at once: threads part for long enough
+DEALT = 4096  # rows that are compared with all centres at once: short tasks cost threads time
 FACED = 1024  # queries whose planes are found at once, which takes several tables
+Each = Callable[..., Iterable[Any]]  # maps a function over tasks: `map`, or on many threads
 
 
 class CrowdedError(Exception):
@@ -56,7 +56,7 @@ class Cells:
 
     @property
     def home(self) -> np.ndarray:
-        """The cell of each row of the table; what lies in none has any."""
+        """The cell of each row of the table; the first for those that lie in none."""
         home = np.zeros(len(self.x), np.int64)
         home[self.order] = np.repeat(np.arange(len(self.ends)), self.sizes)
         return home

@@ -215,7 +215,7 @@ def _scan_some(
 
     # As many for each thread, so that none waits for another at the end.
     groups = -(-len(order) // (CHUNK * crew.threads)) * crew.threads
-    _work(scan, np.array_split(order, groups), crew, search)
+    _work(scan, np.array_split(order, min(groups, len(order))), crew, search)
     return distances, rows
 
 
