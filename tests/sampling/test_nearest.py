@@ -62,6 +62,34 @@ def test_queries_are_searched_among_some_rows_only(make, threads, device, monkey
     np.testing.assert_allclose(reached, found.distances)
 
 
+@pytest.mark.parametrize("rows", [1025, 2049, 8193])
+@pytest.mark.parametrize("k", [1, 6, 9])
+def test_a_row_more_than_cells_hold_is_no_reason_to_search_elsewhere(rows, k, monkeypatch) -> None:
+    monkeypatch.setattr(nearest, "_plain", None)
+    x = np.random.default_rng(0).standard_normal((rows, 30)).astype(np.float32)
+    found = find(Search(x, None, k))
+    np.testing.assert_array_equal(found.rows[-50:], truth(x, x[-50:], k))
+
+
+@pytest.mark.parametrize("threads", [1, 40, 160])
+def test_lone_rows_are_searched_on_as_many_threads_as_there_are(threads, monkeypatch) -> None:
+    monkeypatch.setattr(nearest, "_plain", None)
+    rng = np.random.default_rng(0)
+    blobs = 100 * rng.standard_normal((20, 1, 6)) + rng.standard_normal((20, 900, 6))
+    x = np.vstack([blobs.reshape(-1, 6), 1000 * rng.standard_normal((600, 6))]).astype(np.float32)
+    queries = x[rng.permutation(len(x))[:160]]
+    found = find(Search(x, queries, 4, threads=threads))
+    np.testing.assert_array_equal(found.rows, truth(x, queries, 4))
+
+
+def test_a_row_that_is_not_searched_has_no_say_in_how(monkeypatch) -> None:
+    monkeypatch.setattr(nearest, "_plain", None)
+    x = noise()
+    x[0] = 1e30
+    found = find(Search(x, x[1:90], 4, among=np.arange(1, len(x))))
+    np.testing.assert_array_equal(found.rows, 1 + truth(x[1:], x[1:90], 4))
+
+
 def test_there_may_be_more_threads_than_queries() -> None:
     found = find(Search(noise(), noise()[:3], 4, threads=8))
     np.testing.assert_array_equal(found.rows, truth(noise(), noise()[:3], 4))

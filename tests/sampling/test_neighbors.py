@@ -167,6 +167,9 @@ def test_rows_can_be_searched_among_some_of_those_fitted(kind) -> None:
         search.kneighbors(kind(x), 4, among=among)
     with pytest.raises(ArgumentError, match="`among` must come with `X`"):
         search.kneighbors(among=among)
+    small = search.kneighbors(kind(x[:1]), 2, return_distance=False, among=among.astype(np.uint8))
+    assert small.tolist() == [[2, 4]]
+    assert small.dtype == np.int64
     for bad in ([10], [-1], [0.5], [[1]]):
         with pytest.raises(ArgumentError, match="`among` must be positions of fitted rows"):
             search.kneighbors(kind(x), 1, among=bad)

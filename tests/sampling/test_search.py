@@ -111,6 +111,7 @@ def test_every_two_cells_meet_once(cells: int) -> None:
 @pytest.mark.parametrize("way", ["scan", "mutual"])
 def test_a_crowd_of_equally_near_rows_is_told(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "CROWD", 20)
+    monkeypatch.setattr(search, "FEW", 1)
     x = np.zeros((400, 3))
     with pytest.raises(CrowdedError):
         Scan(scatter(x), x, 3).run() if way == "scan" else meet_all(x, 3)

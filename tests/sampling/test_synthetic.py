@@ -131,7 +131,7 @@ def test_a_system_that_cannot_trim_memory_does_without(monkeypatch: pytest.Monke
 
 
 @between
-def test_integers_are_unbiased(make: Callable) -> None:
+def test_integers_are_rounded_without_bias(make: Callable) -> None:
     x, y = overlapping()
     whole = np.rint(4 * x).astype(int)
     more = {"sampling_strategy": {1: 3020}, "random_state": 0}

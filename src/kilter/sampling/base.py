@@ -126,8 +126,9 @@ class Sampler(BaseSampler):
         matrix = self._read(X)
         strategy = check_sampling_strategy(self.sampling_strategy, labels, self._sampling_type)
         self.sampling_strategy_ = strategy
-        # With counts it sorts, which is several times as fast as to look each one up.
-        self.classes_, _ = np.unique(labels, return_counts=True)
+        # With counts it sorts, which for these is several times as fast as to look each one up.
+        sorts = labels.dtype == np.int64
+        self.classes_ = np.unique(labels, return_counts=True)[0] if sorts else np.unique(labels)
         codes = np.searchsorted(self.classes_, labels)  # several times faster than an inverse
         return matrix, codes.astype(np.min_scalar_type(-len(self.classes_)))
 
@@ -245,9 +246,4 @@ def chooses_rows(tags: Any) -> Any:
 
 def rows_of(codes: np.ndarray, code: int) -> np.ndarray:
     """Return the positions of the rows of a class."""
-    return np.flatnonzero(codes == code).astype(index_type(len(codes)), copy=False)
-
-
-def index_type(count: int) -> type:
-    """Return the smaller type of integers that holds the positions of so many."""
-    return np.int32 if count <= np.iinfo(np.int32).max else np.int64
+    return np.flatnonzero(codes == code)

@@ -114,5 +114,5 @@ class BorderlineSMOTE(SMOTE):
         within = rows if self.kind == "borderline-1" else np.arange(len(y))
         neighbors = self._neighbors(X, within, self.k_neighbors, code, danger)
         mine, partners = pick(danger, neighbors, count, generator)
-        most = np.where(y[partners] == code, 1.0, 0.5)
+        most = np.where(y[partners] == code, np.float32(1), np.float32(0.5))
         return Origins(mine, partners, most * generator.random(count, np.float32))

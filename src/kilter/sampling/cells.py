@@ -89,10 +89,11 @@ def scatter(
     each : callable
         Maps a function over tasks.
     """
-    middle, scale = spread(x, queries)
     rows = np.arange(len(x)) if among is None else among
+    middle, scale = spread(x, queries, rows, each)
     order = rows[shuffled(len(rows))]
-    ends = np.append(np.arange(CELL, len(order), CELL), len(order))
+    count = -(-len(order) // CELL)
+    ends = np.arange(1, count + 1) * len(order) // count  # all alike: none has next to no rows
     centers = np.tile(middle, (len(ends), 1))
     return _fill(Cells(x, middle, scale, order, ends, centers, _room(order, x)), each)
 
@@ -105,8 +106,8 @@ def cluster(
     each: Each = map,
 ) -> Cells:
     """Deal rows into cells around centres of k-means; the rest is as in `scatter`."""
-    middle, scale = spread(x, queries)
     rows = np.arange(len(x)) if among is None else among
+    middle, scale = spread(x, queries, rows, each)
     sample = rows[shuffled(len(rows))[: 64 * cells]]
     kmeans = KMeans(cells, init="random", n_init=1, max_iter=5, random_state=0)
     with warnings.catch_warnings():
@@ -122,18 +123,33 @@ def cluster(
     return _fill(Cells(x, middle, scale, order, ends, centers, _room(order, x), norms), each)
 
 
-def spread(x: np.ndarray, queries: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+def spread(
+    x: np.ndarray,
+    queries: np.ndarray | None = None,
+    rows: np.ndarray | None = None,
+    each: Each = map,
+) -> tuple[np.ndarray, float]:
     """Return the mean row, and a power of two that no row or query is farther from it than.
+
+    Of the table only these rows count, all if they are not given.
 
     Raises
     ------
     CrowdedError
         If differences are beyond what the type of the rows holds.
     """
-    middle = x.mean(axis=0, dtype=np.float64)
-    tables = (x,) if queries is None else (x, queries)
-    ends = [end.astype(np.float64) for one in tables for end in (one.min(axis=0), one.max(axis=0))]
-    most = max(float(abs(end - middle).max()) for end in ends)
+    rows = np.arange(len(x)) if rows is None else rows
+
+    def look(part: slice) -> tuple[np.ndarray, ...]:
+        some = x[rows[part]]
+        return some.sum(axis=0, dtype=np.float64), some.min(axis=0), some.max(axis=0)
+
+    total, low, high = map(np.stack, zip(*each(look, parts(len(rows), DEALT)), strict=True))
+    middle = total.sum(axis=0) / len(rows)
+    ends = [low.min(axis=0), high.max(axis=0)]
+    if queries is not None:
+        ends += [queries.min(axis=0), queries.max(axis=0)]
+    most = max(float(abs(end.astype(np.float64) - middle).max()) for end in ends)
     kind = np.finfo(x.dtype)
     if most > 0 and not 4 * float(kind.tiny) < most < float(kind.max) / 4:
         raise CrowdedError

@@ -79,7 +79,8 @@ def _by_sides(
     near = _distances(x, rows, own)
     others = np.flatnonzero(y != y[rows[0]])
     k = min(m, len(others))
-    far, foreign = search.fit(x).kneighbors(x[rows], k, enough=near[:, 0], among=others)
+    near_enough = near.min(axis=1)
+    far, foreign = search.fit(x).kneighbors(x[rows], k, enough=near_enough, among=others)
     order = np.lexsort((np.hstack([own, foreign]), np.hstack([near, far])))[:, :m]
     return (order >= own.shape[1]).mean(axis=1)
 

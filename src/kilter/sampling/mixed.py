@@ -15,6 +15,7 @@ from kilter._errors import ArgumentError
 from kilter.sampling.base import Origins, Sampler, Trace, rows_of
 from kilter.sampling.blend import to_type
 from kilter.sampling.smote import SMOTE
+from kilter.sampling.synthetic import pick
 
 
 class Mixed(NamedTuple):
@@ -152,10 +153,10 @@ class SMOTENC(SMOTE):
         rows = rows_of(y, code)
         encoded = _encode(X.numbers[rows], X.codes[rows])
         near = self._neighbors(encoded, np.arange(len(rows)), self.k_neighbors, code)
-        which, place = np.divmod(generator.integers(near.size, size=count), near.shape[1])
+        which, partners = pick(np.arange(len(rows)), near, count, generator)
         donors = _donors(X.codes[rows], near[which], generator)
         self._donors.append(rows[donors])
-        return Origins(rows[which], rows[near[which, place]], generator.random(count))
+        return Origins(rows[which], rows[partners], generator.random(count, np.float32))
 
     def _build(self, X: Any, trace: Trace) -> Any:
         matrix, origins = trace.matrix, trace.origins

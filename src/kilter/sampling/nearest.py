@@ -55,8 +55,8 @@ class Nearest(NamedTuple):
 class Search(NamedTuple):
     """Rows (rows, width), queries (queries, width) or None for the rows themselves, and how.
 
-    Where ``enough`` (queries,) is given, any k rows nearer than that distance will do. Queries
-    may be searched ``among`` some of the rows only.
+    Where ``enough`` (queries,) is given, any k rows nearer than that distance will do.
+    Queries, if they are not the rows themselves, may be searched ``among`` some of these only.
     """
 
     x: np.ndarray
@@ -110,11 +110,11 @@ def find(search: Search) -> Nearest:
         return _elsewhere(search, _plain)
 
 
-def _elsewhere(search: Search, find: Callable[[Search], tuple[np.ndarray, np.ndarray]]) -> Nearest:
+def _elsewhere(search: Search, way: Callable[[Search], tuple[np.ndarray, np.ndarray]]) -> Nearest:
     """Search by what knows whole tables only."""
     if search.among is None:
-        return Nearest(*find(search), 1.0)
-    distances, rows = find(search._replace(x=search.x[search.among], among=None))
+        return Nearest(*way(search), 1.0)
+    distances, rows = way(search._replace(x=search.x[search.among], among=None))
     return Nearest(distances, search.among[rows], 1.0)
 
 

@@ -121,7 +121,7 @@ class Neighbors(BaseEstimator):
             A query is content with any ``n_neighbors`` rows that are nearer than this distance:
             the search for it may end there.
         among : int array, optional
-            Search ``X`` among these of the fitted rows only, with no copy of them.
+            Search ``X`` among these of the fitted rows only.
 
         Returns
         -------
@@ -201,9 +201,10 @@ def _to_positions(among: Any, count: int) -> np.ndarray:
     if rows.ndim != 1 or rows.dtype.kind not in "iu" or not ((rows >= 0) & (rows < count)).all():
         raise ArgumentError(
             f"`among` must be positions of fitted rows, whole numbers from 0 to {count - 1} of "
-            f"shape (rows,); got {rows.dtype} of the shape {rows.shape}."
+            f"shape (rows,); got {rows.dtype} of the shape {rows.shape}, from "
+            f"{rows.min(initial=count)} to {rows.max(initial=0)}."
         )
-    return rows
+    return rows.astype(np.int64, copy=False)
 
 
 def without_self(

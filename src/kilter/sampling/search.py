@@ -42,6 +42,7 @@ PLACE = np.uint32  # of a query, or of a row: half of what an index is, and ther
 NUMBERS = 1 << 18  # numbers of the pairs that are ranked at once: they stay in the cache
 FRESH = 1  # new candidates for each neighbour asked for that are kept before they are sorted in
 CROWD = 100  # candidates for each neighbour asked for, from which on float32 tells too little
+FEW = 1024  # queries that may have as many candidates as these have: one may have all of a cell
 
 
 class Best:
@@ -81,7 +82,7 @@ class Best:
             if self._enough is not None:
                 sure = queries[distances + self.slack[queries] < self._enough[queries]]
                 self._sure += np.bincount(sure, minlength=len(self._sure))
-            if self._added > CROWD * self._k * len(self.limit):
+            if self._added > CROWD * self._k * max(len(self.limit), FEW):
                 raise CrowdedError
             if self._pending > FRESH * self._k * len(self.limit):
                 self._tighten()

@@ -18,7 +18,7 @@ from sklearn.utils.validation import validate_data
 
 from kilter._containers import category_columns, restore, take
 from kilter._errors import ArgumentError
-from kilter.sampling.base import FORMATS, Origins, Sampler, Trace, index_type
+from kilter.sampling.base import FORMATS, Origins, Sampler, Trace
 from kilter.sampling.blend import blend, to_type
 from kilter.sampling.cells import parts
 from kilter.sampling.neighbors import Neighbors, without_self
@@ -59,7 +59,6 @@ class Synthesizer(Sampler, BaseOverSampler):
         """Say what ``count`` new rows of a class are made of."""
 
     def _build(self, X: Any, trace: Trace) -> Any:
-        _trim_memory()
         return restore(mix(trace.matrix, trace.origins), like=X)
 
     def _neighbors(
@@ -121,15 +120,13 @@ def read_numbers(sampler: Sampler, X: Any) -> Any:
 
 def appended(old: int, made: list[Origins]) -> Origins:
     """Return the origins of a table and the new rows behind it, in the fewest bytes that do."""
-    nobody, nothing = Origins(np.empty(0))[1:]
-    rows = [np.arange(old, dtype=index_type(old)), *(one.rows for one in made)]
-    partners = [nobody, *(one.partners for one in made)]
-    shares = [nothing, *(one.shares for one in made)]
-    types = index_type(old), index_type(old), np.float32
+    whole: Any = index_type(old)
+    columns = zip(Origins(np.arange(old, dtype=whole)), *made, strict=True)
+    kinds = whole, whole, np.float32
     return Origins(
         *(
-            np.concatenate(those, dtype=kind, casting="same_kind")
-            for those, kind in zip((rows, partners, shares), types, strict=True)
+            np.concatenate([part.astype(kind, copy=False) for part in column])
+            for column, kind in zip(columns, kinds, strict=True)
         )
     )
 
@@ -162,7 +159,15 @@ def pick(
     """Draw rows and one neighbour of each, both of shape (count,)."""
     links = generator.integers(neighbors.size, size=count, dtype=index_type(neighbors.size))
     which, place = np.divmod(links, neighbors.shape[1])
-    return rows[which], neighbors[which, place]
+    # Most of the room before the table is theirs.
+    mine = rows.astype(index_type(rows.max()))
+    theirs = neighbors.astype(index_type(neighbors.max()))
+    return mine[which], theirs[which, place]
+
+
+def index_type(most: int) -> np.dtype:
+    """Return the smaller type of integers that goes up to so many."""
+    return np.dtype(np.int32 if most <= np.iinfo(np.int32).max else np.int64)
 
 
 def mix(matrix: Any, origins: Origins) -> Any:
@@ -170,6 +175,7 @@ def mix(matrix: Any, origins: Origins) -> Any:
 
     Integers and truths are mixed as fractions and rounded, never beyond what the type holds.
     """
+    _trim_memory()
     if not len(origins.partners):
         return take(matrix, origins.rows)
     if sparse.issparse(matrix):
