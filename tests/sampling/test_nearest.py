@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from kilter.sampling import nearest
 from kilter.sampling.cells import cluster, shuffled
@@ -155,6 +155,19 @@ def test_an_approximate_search_that_would_spare_nothing_is_exact(capsys) -> None
     found = find(Search(noise(), None, 4, recall=0.999, verbose=True))
     assert found.recall == 1
     assert capsys.readouterr().err == ""
+
+
+def test_searches_beside_each_other_leave_blas_as_it_was() -> None:
+    def threads() -> int:
+        return max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+
+    with threadpool_limits(2, user_api="blas"):
+        one, other = nearest._crew(None), nearest._crew(None)
+        with one as mine:
+            second = other.__enter__()
+        assert (mine.threads, second.threads, threads()) == (2, 2, 1)
+        other.__exit__(None, None, None)
+        assert threads() == 2
 
 
 def test_threads_are_those_of_blas() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -236,15 +237,40 @@ def _work(function: Callable[[Any], None], tasks: list[Any], crew: Crew, search:
 @contextlib.contextmanager
 def _crew(threads: int | None) -> Iterator[Crew]:
     """Let libraries run on one thread, and yield the threads to run beside each other."""
-    controller = _libraries()
-    if threads is None or threads < 1:
-        pools = controller.select(user_api="blas").info()
-        threads = max((pool["num_threads"] for pool in pools), default=1)
-    with controller.limit(limits=1), ThreadPoolExecutor(threads) as pool:
-        yield Crew(threads, pool.map if threads > 1 else map)
+    with _LIMIT as most:
+        threads = most if threads is None or threads < 1 else threads
+        with ThreadPoolExecutor(threads) as pool:
+            yield Crew(threads, pool.map if threads > 1 else map)
 
 
-@functools.cache
-def _libraries() -> ThreadpoolController:
-    """Return the libraries that have threads; NumPy's are loaded by now, and stay."""
-    return ThreadpoolController()
+class _Limit:
+    """Libraries run on one thread while any search runs: the first limits, the last restores.
+
+    Each for itself would save what another has limited, and leave that behind.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._searches = 0
+
+    @functools.cached_property
+    def _libraries(self) -> ThreadpoolController:
+        return ThreadpoolController()  # NumPy's are loaded by now, and stay
+
+    def __enter__(self) -> int:
+        with self._lock:
+            if not self._searches:
+                pools = self._libraries.select(user_api="blas").info()
+                self._threads = max((pool["num_threads"] for pool in pools), default=1)
+                self._limiter = self._libraries.limit(limits=1)
+            self._searches += 1
+            return self._threads
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._searches -= 1
+            if not self._searches:
+                self._limiter.restore_original_limits()
+
+
+_LIMIT = _Limit()
