@@ -67,7 +67,7 @@ def rare(rows: int, rarest: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("width", [2, 20], ids=["in cells", "scanned"])
-@pytest.mark.parametrize("rarest", [2, 100, 1000], ids="{} of 4000".format)
+@pytest.mark.parametrize("rarest", [2, 60, 100, 1000], ids="{} of 4000".format)
 @pytest.mark.parametrize("m", [1, 5])
 def test_a_planned_search_finds_the_same_shares(width, rarest, m, monkeypatch) -> None:
     monkeypatch.setattr(nearest, "SMALL", 1000)

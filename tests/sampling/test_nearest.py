@@ -115,7 +115,7 @@ def test_cells_are_used_where_they_spare_distances(make, scanned_all, monkeypatc
     assert ways == ["all"] * scanned_all
 
 
-@pytest.mark.parametrize("recall", [0.6, 0.9])
+@pytest.mark.parametrize("recall", [0.5, 0.6, 0.9])
 def test_an_approximate_search_has_the_recall_that_it_says(recall: float, capsys) -> None:
     x = np.random.default_rng(0).standard_normal((8000, 8)).astype(np.float32)
     found = find(Search(x, None, 6, recall=recall, verbose=True))

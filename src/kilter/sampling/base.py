@@ -215,7 +215,7 @@ def check_inputs(X: Any, y: Any, sample_weight: Any) -> None:
 
 def _check_classes(labels: np.ndarray) -> None:
     if labels.dtype.kind in "biu":
-        return
+        return  # these are classes by their type: `type_of_target` would read all of them for it
     kind = "missing labels" if _has_missing(labels) else type_of_target(labels)
     if kind not in ("binary", "multiclass"):
         raise ArgumentError(

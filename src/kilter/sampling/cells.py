@@ -229,8 +229,8 @@ def facing(products: np.ndarray) -> np.ndarray:
 
 
 def squares(x: np.ndarray) -> np.ndarray:
-    """Return the squared length of each row."""
-    return np.einsum("ij,ij->i", x, x)
+    """Return the squared length of each row, the last axis."""
+    return np.einsum("...j,...j->...", x, x)
 
 
 def parts(length: int, size: int) -> Iterator[slice]:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from kilter.sampling.base import rows_of
-from kilter.sampling.cells import parts
+from kilter.sampling.cells import parts, squares
 from kilter.sampling.neighbors import Neighbors
 from kilter.sampling.synthetic import as_neighbors, neighbors_among
 
@@ -79,8 +79,8 @@ def _by_sides(
     near = _distances(x, rows, own)
     others = np.flatnonzero(y != y[rows[0]])
     k = min(m, len(others))
-    near_enough = near.min(axis=1)
-    far, foreign = search.fit(x).kneighbors(x[rows], k, enough=near_enough, among=others)
+    enough = near.min(axis=1)
+    far, foreign = search.fit(x).kneighbors(x[rows], k, enough=enough, among=others)
     order = np.lexsort((np.hstack([own, foreign]), np.hstack([near, far])))[:, :m]
     return (order >= own.shape[1]).mean(axis=1)
 
@@ -90,5 +90,5 @@ def _distances(x: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarra
     distances = np.empty(others.shape)
     for part in parts(len(rows), max(DISTANCES // x.shape[1], 1)):
         apart = x[rows[part], None] - x[others[part]].astype(np.float64)
-        distances[part] = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart))
+        distances[part] = np.sqrt(squares(apart))
     return distances

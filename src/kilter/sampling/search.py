@@ -119,8 +119,7 @@ class Best:
             at = np.minimum(ahead, counts[some, None] - 1)
             found = order[places[starts[some, None] + at]]
             mine = asked[some].astype(np.float64)
-            apart = mine[:, None] - x.take(found, axis=0)
-            apart = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart))
+            apart = np.sqrt(squares(mine[:, None] - x.take(found, axis=0)))
             apart[ahead > at], found[ahead > at] = np.inf, len(x)  # there are no more
             first = np.lexsort((found, apart), axis=1)[:, : self._k]
             distances[some] = np.take_along_axis(apart, first, axis=1)
@@ -254,10 +253,10 @@ class Mutual:
 
     def __init__(self, cells: Cells, k: int) -> None:
         self._cells, self._k = cells, k
-        squares = cells.products[:, -2]
+        squared = cells.products[:, -2]
         self._bests = [Best(size, k) for size in cells.sizes]
         for cell, best in enumerate(self._bests):
-            best.slack[:] = rounding(cells.x.shape[1], squares[cells.rows(cell)] + squares.max())
+            best.slack[:] = rounding(cells.x.shape[1], squared[cells.rows(cell)] + squared.max())
 
     def pairs(self) -> Iterator[tuple[int, int]]:
         """Yield the pairs of cells to meet, each with itself first."""
