@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import imblearn.over_sampling
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
-from kilter.sampling import BorderlineSMOTE
+from kilter.sampling import BorderlineSMOTE, Neighbors
 from kilter.sampling.base import Origins, new_generator
 from nearby import foreign_shares
 
@@ -78,6 +80,38 @@ def test_partners_of_the_first_kind_are_neighbours_within_the_class() -> None:
     expected = {(row, p) for row in danger for p in rows[near[np.searchsorted(rows, row)]]}
     assert set(zip(made.tolist(), origins.partners.tolist(), strict=True)) == expected
     assert stats.kstest(origins.shares, "uniform").pvalue > 1e-3
+
+
+@pytest.mark.filterwarnings("ignore:class 2 has 20 rows")
+@pytest.mark.parametrize(
+    ("k", "m", "searches"),
+    [
+        (3, 6, 1),
+        (6, 6, 1),
+        (7, 6, 2),
+        (3, Neighbors(7), 1),
+        (3, Neighbors(7, n_jobs=1), 2),
+        (NearestNeighbors(n_neighbors=4), 6, 2),
+        (25, 30, 2),
+    ],
+)
+def test_the_class_is_searched_once_where_one_search_finds_both(
+    k: Any, m: Any, searches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = blobs(3)
+    only = {"k_neighbors": k, "m_neighbors": m, "sampling_strategy": {2: 90}, "random_state": 0}
+    fitted = []
+    for kind in (Neighbors, NearestNeighbors):
+        fit = kind.fit
+        monkeypatch.setattr(
+            kind, "fit", lambda self, X, fit=fit: [fitted.append(len(X)), fit(self, X)][1]
+        )
+    once = origins_of(BorderlineSMOTE(**only), x, y)
+    assert fitted.count((y == 2).sum()) == searches
+    monkeypatch.setattr(BorderlineSMOTE, "_are_found", lambda sampler, own: False)
+    twice = origins_of(BorderlineSMOTE(**only), x, y)
+    for one, other in zip(once, twice, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_partners_of_the_second_kind_come_from_all_and_others_are_approached_by_half() -> None:

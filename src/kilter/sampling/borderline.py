@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
 from kilter.sampling.base import Origins, rows_of
-from kilter.sampling.foreign import foreign_share
+from kilter.sampling.foreign import foreign_share, own_neighbors
 from kilter.sampling.smote import SMOTE
-from kilter.sampling.synthetic import NEIGHBORS, pick
+from kilter.sampling.synthetic import NEIGHBORS, as_neighbors, pick
 
 
 class BorderlineSMOTE(SMOTE):
@@ -100,7 +100,8 @@ class BorderlineSMOTE(SMOTE):
         self, X: Any, y: np.ndarray, code: int, count: int, generator: np.random.Generator
     ) -> Origins:
         rows = rows_of(y, code)
-        share = foreign_share(X, y, rows, self.m_neighbors)
+        own = own_neighbors(X, y, rows, self.m_neighbors)
+        share = foreign_share(X, y, rows, self.m_neighbors, own)
         danger = rows[(share >= 0.5) & (share < 1)]
         self.in_danger_indices[self._label(code)] = danger
         if not len(danger):
@@ -111,8 +112,17 @@ class BorderlineSMOTE(SMOTE):
                 stacklevel=2,
             )
             return Origins(danger, danger, np.empty(0))
-        within = rows if self.kind == "borderline-1" else np.arange(len(y))
-        neighbors = self._neighbors(X, within, self.k_neighbors, code, danger)
+        if self.kind == "borderline-1" and self._are_found(own):
+            neighbors = own[np.searchsorted(rows, danger), : as_neighbors(self.k_neighbors)[1]]
+        else:
+            within = rows if self.kind == "borderline-1" else np.arange(len(y))
+            neighbors = self._neighbors(X, within, self.k_neighbors, code, danger)
         mine, partners = pick(danger, neighbors, count, generator)
         most = np.where(y[partners] == code, np.float32(1), np.float32(0.5))
         return Origins(mine, partners, most * generator.random(count, np.float32))
+
+    def _are_found(self, own: np.ndarray | None) -> TypeGuard[np.ndarray]:
+        """Return whether what `m_neighbors` found of the class holds what `k_neighbors` would."""
+        (search, k), (other, _) = map(as_neighbors, (self.k_neighbors, self.m_neighbors))
+        alike = {**search.get_params(), "n_neighbors": other.n_neighbors} == other.get_params()
+        return own is not None and k <= own.shape[1] and type(search) is type(other) and alike

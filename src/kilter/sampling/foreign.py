@@ -46,10 +46,39 @@ def foreign_share(
     """
     search, m = as_neighbors(neighbors)
     m = min(m, X.shape[0] - 1)
-    if isinstance(search, Neighbors) and not sparse.issparse(X) and _is_class(y, rows):
+    if _has_sides(X, y, rows, search):
+        own = _within(X, rows, search, m) if own is None else own
         return _by_sides(X, y, rows, search, m, own)
     near = neighbors_among(search.fit(X), X[rows], rows, m)
     return (y[near] != y[rows][:, None]).mean(axis=1)
+
+
+def own_neighbors(X: Any, y: np.ndarray, rows: np.ndarray, neighbors: Any) -> np.ndarray | None:
+    """Return the nearest of the same class that `foreign_share` looks for on the way.
+
+    Call it first where they are of use themselves. The parameters are those of `foreign_share`;
+    the positions have the shape (rows, k). None where it would search all rows at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[0.0], [1.0], [2.0], [9.0]])
+    >>> own_neighbors(x, np.array([0, 0, 1, 1]), np.array([2, 3]), 2)
+    array([[3],
+           [2]])
+    """
+    search, m = as_neighbors(neighbors)
+    return _within(X, rows, search, m) if _has_sides(X, y, rows, search) else None
+
+
+def _within(x: np.ndarray, rows: np.ndarray, search: Neighbors, m: int) -> np.ndarray:
+    k = min(m, len(rows) - 1)
+    return rows[search.fit(x[rows]).kneighbors(n_neighbors=k, return_distance=False)]
+
+
+def _has_sides(X: Any, y: np.ndarray, rows: np.ndarray, search: Any) -> bool:
+    """Return whether the class and the others are searched on their own."""
+    return isinstance(search, Neighbors) and not sparse.issparse(X) and _is_class(y, rows)
 
 
 def _is_class(y: np.ndarray, rows: np.ndarray) -> bool:
@@ -65,7 +94,7 @@ def _by_sides(
     rows: np.ndarray,
     search: Neighbors,
     m: int,
-    own: np.ndarray | None,
+    own: np.ndarray,
 ) -> np.ndarray:
     """Search the class and the others on their own.
 
@@ -73,9 +102,6 @@ def _by_sides(
     others are nearer to a row than the nearest of its class they are all that is near, and it
     is done: where a class is rare that is soon so for most of its rows.
     """
-    if own is None:
-        nearest = search.fit(x[rows]).kneighbors(None, min(m, len(rows) - 1), False)
-        own = rows[nearest]
     near = _distances(x, rows, own)
     others = np.flatnonzero(y != y[rows[0]])
     k = min(m, len(others))

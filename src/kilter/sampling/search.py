@@ -37,6 +37,7 @@ BLOCK = 1 << 20  # distances of one product: they stay in the cache
 QUERIES = 1024  # most queries of one product
 GROUP = 8  # rows whose smallest stands for them in a first bound
 WORD = 8  # truths that one integer holds
+UNBUFFERED = 256  # numbers: NumPy copies a limit again and again to fill a larger buffer
 GUESS = 2048  # rows that give a first bound
 PLACE = np.uint32  # of a query, or of a row: half of what an index is, and there are many
 NUMBERS = 1 << 18  # numbers of the pairs that are ranked at once: they stay in the cache
@@ -317,7 +318,9 @@ def _within(block: np.ndarray, limit: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """Return rows and columns where the block is at most the limit, which is broadcast."""
     rows, columns = block.shape
     near = np.zeros((rows, -(-columns // WORD)), np.uint64)
-    np.less_equal(block, limit, out=near.view(bool)[:, :columns])
+    with np.errstate():  # which ends what is set in it
+        np.setbufsize(UNBUFFERED)
+        np.less_equal(block, limit, out=near.view(bool)[:, :columns])
     # Hits are few, and eight truths are compared at once as one integer.
     words = np.flatnonzero(near != 0)
     at, bit = np.nonzero(near.view(bool).reshape(-1, WORD)[words])
