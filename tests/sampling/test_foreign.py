@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
 from kilter.sampling import Neighbors, foreign, nearest
-from kilter.sampling.foreign import foreign_share
+from kilter.sampling.foreign import foreign_share, own_neighbors
 from nearby import foreign_shares
 
 
@@ -74,6 +74,25 @@ def test_a_planned_search_finds_the_same_shares(width, rarest, m, monkeypatch) -
     x, y = rare(4000, rarest, width)
     rows = np.flatnonzero(y)
     np.testing.assert_allclose(foreign_share(x, y, rows, m), foreign_shares(x, y, rows, m))
+
+
+@pytest.mark.parametrize("m", [1, 5, 80])
+def test_own_neighbors_are_those_of_scikit_learn(m: int) -> None:
+    x, y = rare(300, 40, 3)
+    rows = np.flatnonzero(y)
+    search = NearestNeighbors(n_neighbors=min(m, 39)).fit(x[rows])
+    expected = rows[search.kneighbors(return_distance=False)]
+    found = own_neighbors(x, y, rows, m)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(foreign_share(x, y, rows, m, found), foreign_share(x, y, rows, m))
+
+
+def test_own_neighbors_are_none_where_all_rows_are_searched() -> None:
+    x, y = rare(300, 40, 3)
+    rows = np.flatnonzero(y)
+    assert own_neighbors(x, y, rows, NearestNeighbors(n_neighbors=5)) is None
+    assert own_neighbors(sparse.csr_array(x), y, rows, 4) is None
+    assert own_neighbors(x, y, rows[1:], 4) is None
 
 
 def test_an_approximate_search_finds_nearly_the_same_shares(monkeypatch) -> None:
