@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 SHAPES = {"A": (500_000, 20_000, 32), "B": (200_000, 50_000, 128)}
+KINDS = ["planes", "isotropic"]
 SAMPLERS = {
     "random over": ("RandomOverSampler", {}, None),
     "SMOTE": ("SMOTE", {}, ("k_neighbors", 5)),
@@ -49,11 +50,11 @@ Written by `make bench` from `benchmarks/resampling.py`; do not edit.
 
 {machine}; A has 500,000 + 20,000 rows of 32 numbers, B 200,000 + 50,000 of 128, all float32.
 Seconds are medians of nine runs, three in a process and the sides in turn, where no side takes
-{short} s; else of three, or of those that begin within {long} s. A column that ends in two
-figures has the exact search first, then the one with `recall=0.97`. Memory is that beyond the
-table, over the size of the output: imbalanced-learn's, then kilter's. Told apart: the least p
-of a two-sample test of each column, and the AUC of boosted trees that look for the maker of a
-new row.
+{short} s; else of three, or of those that begin within {long} s. A column that ends in two figures
+has the exact search first, then the one with `recall=0.97`. Memory is that beyond the table,
+over the size of the output: imbalanced-learn's, then kilter's. Told apart: the least p of a
+two-sample test of each column, and the AUC of boosted trees that look for the maker of a new
+row.
 """
 SIDES = ("imbalanced-learn", "kilter", "kilter, recall .97")
 COMPARED = 6_000  # new rows of each side that are told apart
@@ -234,10 +235,10 @@ def kernels() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", nargs="+", default=list(SHAPES))
-    parser.add_argument("--kinds", nargs="+", default=["planes", "isotropic"])
+    parser.add_argument("--tables", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--samplers", nargs="+", default=list(SAMPLERS))
+    parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=list(SAMPLERS))
     parser.add_argument("--no-batches", action="store_true")
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()

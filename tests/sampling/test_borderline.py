@@ -24,6 +24,12 @@ def blobs(seed: int, counts: tuple[int, ...] = (80, 30, 20)) -> tuple[np.ndarray
     return rng.normal(size=(len(y), 2)) + 1.2 * y[:, None], y
 
 
+def weighted(n_neighbors: int) -> NearestNeighbors:
+    """Return a search with an array among its parameters, which `==` does not compare."""
+    scales = {"V": np.array([1.0, 4.0])}
+    return NearestNeighbors(n_neighbors=n_neighbors, metric="seuclidean", metric_params=scales)
+
+
 def origins_of(sampler: BorderlineSMOTE, x: np.ndarray, y: np.ndarray) -> Origins:
     return sampler._trace(x, y, new_generator(sampler.random_state))[2]
 
@@ -92,6 +98,7 @@ def test_partners_of_the_first_kind_are_neighbours_within_the_class() -> None:
         (3, Neighbors(7), 1),
         (3, Neighbors(7, n_jobs=1), 2),
         (NearestNeighbors(n_neighbors=4), 6, 2),
+        (weighted(4), weighted(7), 1),  # that of the partners; the other is of the whole table
         (25, 30, 2),
     ],
 )

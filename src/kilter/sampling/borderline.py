@@ -112,17 +112,25 @@ class BorderlineSMOTE(SMOTE):
                 stacklevel=2,
             )
             return Origins(danger, danger, np.empty(0))
-        if self.kind == "borderline-1" and self._are_found(own):
-            neighbors = own[np.searchsorted(rows, danger), : as_neighbors(self.k_neighbors)[1]]
-        else:
-            within = rows if self.kind == "borderline-1" else np.arange(len(y))
-            neighbors = self._neighbors(X, within, self.k_neighbors, code, danger)
+        neighbors = self._around(danger, X, y, code, own)
         mine, partners = pick(danger, neighbors, count, generator)
         most = np.where(y[partners] == code, np.float32(1), np.float32(0.5))
         return Origins(mine, partners, most * generator.random(count, np.float32))
 
+    def _around(
+        self, danger: np.ndarray, X: Any, y: np.ndarray, code: int, own: np.ndarray | None
+    ) -> np.ndarray:
+        """Return the neighbours that partners are drawn from, (rows in danger, k)."""
+        if self.kind == "borderline-2":
+            return self._neighbors(X, np.arange(len(y)), self.k_neighbors, code, danger)
+        rows = rows_of(y, code)
+        if self._are_found(own):
+            return own[np.searchsorted(rows, danger), : as_neighbors(self.k_neighbors)[1]]
+        return self._neighbors(X, rows, self.k_neighbors, code, danger)
+
     def _are_found(self, own: np.ndarray | None) -> TypeGuard[np.ndarray]:
         """Return whether what `m_neighbors` found of the class holds what `k_neighbors` would."""
         (search, k), (other, _) = map(as_neighbors, (self.k_neighbors, self.m_neighbors))
-        alike = {**search.get_params(), "n_neighbors": other.n_neighbors} == other.get_params()
-        return own is not None and k <= own.shape[1] and type(search) is type(other) and alike
+        if own is None or k > own.shape[1] or type(search) is not type(other):
+            return False
+        return {**search.get_params(), "n_neighbors": other.n_neighbors} == other.get_params()
