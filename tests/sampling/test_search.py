@@ -134,3 +134,14 @@ def test_a_query_with_enough_near_rows_is_done(deal, seed: int) -> None:
     assert [len(set(row)) for row in found.tolist()] == [k] * 50
     np.testing.assert_array_equal(found[1::2], rows[1::2, :k])
     np.testing.assert_allclose(far, cdist(queries, x)[np.arange(50)[:, None], found], rtol=1e-5)
+
+
+def test_a_search_leaves_the_buffer_of_numpy_as_it_was() -> None:
+    before, x = np.getbufsize(), np.random.default_rng(0).standard_normal((100, 3))
+    meet_all(x, 4)
+    Scan(cluster(x, 3), x, 4).run()
+    assert np.getbufsize() == before
+    # A block that does not compare fails within; the size is put back then too.
+    with pytest.raises(ValueError, match="broadcast"):
+        search._within(np.zeros((2, 3), np.float32), np.zeros(4, np.float32))
+    assert np.getbufsize() == before

@@ -318,9 +318,11 @@ def _within(block: np.ndarray, limit: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """Return rows and columns where the block is at most the limit, which is broadcast."""
     rows, columns = block.shape
     near = np.zeros((rows, -(-columns // WORD)), np.uint64)
-    with np.errstate():  # which ends what is set in it
-        np.setbufsize(UNBUFFERED)
+    before = np.setbufsize(UNBUFFERED)
+    try:
         np.less_equal(block, limit, out=near.view(bool)[:, :columns])
+    finally:
+        np.setbufsize(before)
     # Hits are few, and eight truths are compared at once as one integer.
     words = np.flatnonzero(near != 0)
     at, bit = np.nonzero(near.view(bool).reshape(-1, WORD)[words])
