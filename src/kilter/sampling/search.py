@@ -323,8 +323,10 @@ def _within(block: np.ndarray, limit: np.ndarray) -> tuple[np.ndarray, np.ndarra
         np.less_equal(block, limit, out=near.view(bool)[:, :columns])
     finally:
         np.setbufsize(before)
-    # Hits are few, and eight truths are compared at once as one integer.
+    # Hits are few, and eight truths are compared at once as one integer. To take some and to look
+    # for them in one dimension are each several times as fast as an index and as in two.
     words = np.flatnonzero(near != 0)
-    at, bit = np.nonzero(near.view(bool).reshape(-1, WORD)[words])
-    row, word = np.divmod(words[at], near.shape[1])
+    hits = np.flatnonzero(near.view(bool).reshape(-1, WORD).take(words, axis=0))
+    at, bit = np.divmod(hits, WORD)
+    row, word = np.divmod(words.take(at), near.shape[1])
     return row, word * WORD + bit
