@@ -134,7 +134,7 @@ def test_the_recall_of_a_trial_is_what_its_cells_find(own: bool) -> None:
     x = np.random.default_rng(0).standard_normal((5000, 4)).astype(np.float32)
     queries = None if own else x[:700] + np.float32(0.1)
     search, cells = Search(x, queries, 5, recall=0.95), cluster(x, 40)
-    trial = nearest._try(search, cells)
+    trial = nearest._try(search, cells, nearest.Crew(1, map))
     sample = shuffled(len(search.asked))[-512:]
     expected = truth(x, search.asked[sample], 5)
     counts = expected != sample[:, None] if own else np.ones_like(expected, bool)

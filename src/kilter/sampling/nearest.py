@@ -35,7 +35,8 @@ SMALL = 10_000_000  # distances that are looked at before anything is planned
 LONG = 3_000_000_000  # distances whose search shows its progress
 TRIED = 64  # queries on which cells are tried
 MEASURED = 512  # queries on which a recall is measured
-CELLED = 1.3  # what a distance costs among cells, where it costs 1 in a plain scan
+SHARED = 100_000_000  # distances to try from which threads gain more than they lose in hand-overs
+CELLED = 1.1  # what a distance costs among cells, where it costs 1 in a plain scan (1.04 to 1.17)
 
 
 class Crew(NamedTuple):
@@ -90,7 +91,7 @@ class Trial(NamedTuple):
     """What came of cells on some of the queries.
 
     How many cells to look into (None for all that may be needed), the recall, and the share of
-    all distances that were looked at.
+    all distances that lies in cells which the neighbours found do not rule out.
     """
 
     queries: int
@@ -151,13 +152,13 @@ def _plan(search: Search, crew: Crew) -> tuple[Cells, Trial] | None:
     if len(search.asked) < 4 * count or search.size < 16 * count:
         return None
     cells = cluster(search.x, count, search.queries, search.among, crew.each)
-    trial = _try(search, cells)
+    trial = _try(search, cells, crew)
     # A plain scan needs half of the products where rows look for each other.
     worth = 0.5 if search.queries is None else 1
     return (cells, trial) if trial.share * CELLED <= worth else None
 
 
-def _try(search: Search, cells: Cells) -> Trial:
+def _try(search: Search, cells: Cells, crew: Crew) -> Trial:
     """Search some of the queries exactly, and see how many cells would have been enough.
 
     A number of cells has to reach the recall on each half of these queries: one that only luck
@@ -165,22 +166,25 @@ def _try(search: Search, cells: Cells) -> Trial:
     """
     size = TRIED if search.recall == 1 else MEASURED
     sample = shuffled(len(search.asked))[-size:]  # the centres were found on the first ones
-    queries, work = search.asked[sample], len(sample) * search.size
-    scan = Scan(cells, queries, search.k)
-    distances, rows = scan.run()
-    exact = Trial(len(sample), None, 1.0, scan.pairs / work)
+    queries = search.asked[sample]
+    each = crew.each if len(sample) * search.size > SHARED else map
+    distances, rows = Scan(cells, queries, search.k).run(each)
+    reach = (distances[:, -1:] / cells.scale) ** 2
+
+    def share(probes: int | None) -> float:
+        seen = plane_distances(cells, queries, probes)[1] <= reach
+        return float((seen @ cells.sizes).mean() / search.size)
+
+    exact = Trial(len(sample), None, 1.0, share(None))
     if search.recall == 1:
         return exact
     before = np.take_along_axis(turns(cells, queries), cells.home[rows], axis=1)
     counts = np.ones_like(rows, bool) if search.queries is not None else rows != sample[:, None]
     halves = (before[part][counts[part]] for part in parts(len(sample), -(-len(sample) // 2)))
     probes = 1 + max(np.quantile(half, search.recall, method="inverted_cdf") for half in halves)
-    reach = (distances[:, -1:] / cells.scale) ** 2
-    seen = plane_distances(cells, queries, probes)[1] <= reach
-    share = float((seen @ cells.sizes).sum() / work)
-    if share >= exact.share:
-        return exact
-    return Trial(len(sample), int(probes), float((before < probes)[counts].mean()), share)
+    found = float((before < probes)[counts].mean())
+    fewer = Trial(len(sample), int(probes), found, share(probes))
+    return fewer if fewer.share < exact.share else exact
 
 
 def _say(trial: Trial, cells: int) -> None:

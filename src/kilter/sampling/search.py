@@ -74,6 +74,11 @@ class Best:
         """Return whether each query wants rows that are no nearer than this, (queries,)."""
         return (lower <= self.reach) & (self._sure < self._k)
 
+    def allow(self, queries: np.ndarray, error: np.ndarray) -> None:
+        """Count on distances of some queries that are wrong by at most so much."""
+        with self._lock:
+            self.slack[queries] = np.maximum(self.slack[queries], error)
+
     def add(self, queries: np.ndarray, places: np.ndarray, distances: np.ndarray) -> None:
         """Add candidates: the query, where the row lies, and the squared distance."""
         with self._lock:
@@ -178,19 +183,17 @@ class Scan:
         self._best = Best(len(queries), k, None if enough is None else (enough / cells.scale) ** 2)
         if not cells.parted:  # they have one centre
             self._same = self._face(slice(None), cells.middle)
-        self.pairs = 0
-        """How many distances were looked at."""
 
-    def run(self) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, each: Each = map) -> tuple[np.ndarray, np.ndarray]:
         """Return distances and rows, float64 and int64 of shape (queries, k).
 
-        Nearest first; of rows equally near the one that comes first.
+        Nearest first; of rows equally near the one that comes first. ``each`` maps a function
+        over cells; but for ``enough``, what is found does not hang on their order.
         """
-        for cell in np.unique(self._home):
-            self._open(cell)
+        finish(each(self._open, np.unique(self._home)))
         needs = (self._lower <= self._best.reach[:, None]).sum(axis=0)
-        for cell in np.argsort(-needs, kind="stable")[: np.count_nonzero(needs)]:
-            self._visit(cell)
+        wanted = np.argsort(-needs, kind="stable")[: np.count_nonzero(needs)]
+        finish(each(self._visit, wanted))
         return self._best.rank(self._cells.x, self._cells.order, self._queries)
 
     def _open(self, cell: int) -> None:
@@ -218,7 +221,6 @@ class Scan:
         """Take the candidates from a block of distances, (rows, queries)."""
         places, columns = _within(block, self._best.reach[at])
         self._best.add(at[columns], places + start, block[places, columns])
-        self.pairs += block.size
 
     def _relative(self, cell: int, which: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield some queries and what the products of the cell's rows are to be taken with."""
@@ -227,8 +229,7 @@ class Scan:
         for part in parts(len(positions), QUERIES):
             at = positions[part]
             query = self._face(at, self._cells.centers[cell])
-            slack = rounding(self._queries.shape[1], query[:, -1] + most)
-            self._best.slack[at] = np.maximum(self._best.slack[at], slack)
+            self._best.allow(at, rounding(self._queries.shape[1], query[:, -1] + most))
             yield at, query
 
     def _face(self, at: Any, center: np.ndarray) -> np.ndarray:
