@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -149,6 +150,15 @@ def test_the_recall_of_a_trial_is_what_its_cells_find(own: bool) -> None:
     halves = slice(256), slice(256, None)
     assert min(recall(trial.probes, half) for half in halves) >= 0.95
     assert min(recall(trial.probes - 1, half) for half in halves) < 0.95  # as few as can be
+
+
+def test_a_trial_on_threads_comes_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).standard_normal((5000, 4)).astype(np.float32)
+    search, cells = Search(x, None, 5, recall=0.95), cluster(x, 40)
+    alone = nearest._try(search, cells, nearest.Crew(1, map))
+    monkeypatch.setattr(nearest, "SHARED", 0)
+    with ThreadPoolExecutor(3) as pool:
+        assert nearest._try(search, cells, nearest.Crew(3, pool.map)) == alone
 
 
 def test_an_approximate_search_that_would_spare_nothing_is_exact(capsys) -> None:
