@@ -169,21 +169,21 @@ def _try(search: Search, cells: Cells, crew: Crew) -> Trial:
     queries = search.asked[sample]
     each = crew.each if len(sample) * search.size > SHARED else map
     distances, rows = Scan(cells, queries, search.k).run(each)
-    reach = (distances[:, -1:] / cells.scale) ** 2
+    needed = plane_distances(cells, queries)[1] <= (distances[:, -1:] / cells.scale) ** 2
 
-    def share(probes: int | None) -> float:
-        seen = plane_distances(cells, queries, probes)[1] <= reach
+    def share(seen: np.ndarray) -> float:
         return float((seen @ cells.sizes).mean() / search.size)
 
-    exact = Trial(len(sample), None, 1.0, share(None))
+    exact = Trial(len(sample), None, 1.0, share(needed))
     if search.recall == 1:
         return exact
-    before = np.take_along_axis(turns(cells, queries), cells.home[rows], axis=1)
+    order = turns(cells, queries)
+    before = np.take_along_axis(order, cells.home[rows], axis=1)
     counts = np.ones_like(rows, bool) if search.queries is not None else rows != sample[:, None]
     halves = (before[part][counts[part]] for part in parts(len(sample), -(-len(sample) // 2)))
     probes = 1 + max(np.quantile(half, search.recall, method="inverted_cdf") for half in halves)
     found = float((before < probes)[counts].mean())
-    fewer = Trial(len(sample), int(probes), found, share(probes))
+    fewer = Trial(len(sample), int(probes), found, share(needed & (order < probes)))
     return fewer if fewer.share < exact.share else exact
 
 
