@@ -24,7 +24,7 @@ import pytest
 
 import kilter.comparison.api as api
 from kilter import cli
-from kilter.comparison.executors.base import Executor, Lane, Task, Trained
+from kilter.comparison.executors.base import Executor, Forecast, Lane, Task, Trained
 from kilter.comparison.result import FILES
 
 # `kilter.comparison.run` is the function; this is the module that holds it.
@@ -138,12 +138,15 @@ class Quick(Executor):
             weights = task.network(lane.fold, lane.seed).get_weights()
             yield Trained(lane, 0.5, 1, *logits, weights, 0.1)
 
+    def forecast(self, task: Task, lanes: Sequence[Lane]) -> Forecast:
+        return Forecast(len(lanes), 8, 2, 31, 5, 3 << 29, 12 << 30, 90.0, 7200.0)
+
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Quick:
     """An executor that answers at once, in the place of all others."""
     executor = Quick()
-    monkeypatch.setattr(driver, "find_executor", lambda name: executor)
+    monkeypatch.setattr(driver, "find_executor", lambda *given: executor)
     return executor
 
 
@@ -673,6 +676,7 @@ def test_bad_files(name: str, content: bytes | None, fragments: Sequence[str]) -
         (["--remedies", "focal,focal"], ["`focal` twice"]),
         (["--metric", "f1"], ["`metric` must be one of", "macro_f1", "`f1`"]),
         (["--metric", "macro-f1"], ["Did you mean `macro_f1`?"]),
+        (["--memory", "0"], ["`memory` must be above 0; got 0.0. It counts GiB."]),
         (["--executor", "gpu"], ["`executor` must be one of auto, lanes", "`gpu`"]),
         (["--min-recall", 2], ["`min_recall` must be above 0, at most 1; got 2.0"]),
         (["--min-recall", "nan"], ["`min_recall` must be above 0"]),
@@ -925,3 +929,27 @@ def test_the_demo() -> None:
     assert min(row["auprc"] for row in summary["leaderboard"]) > 0.8
     said = kilter("predict", "runs/demo/model.kilter", "runs/demo-digits.csv")
     assert said.out.count("\n") == 1684
+
+
+class TestDryRun:
+    def test_it_says_what_a_comparison_takes_and_leaves_nothing(
+        self, kilter: Callable, quick: Quick
+    ) -> None:
+        said = kilter("compare", write(table()), *FRAUD, *SMALL, "--dry-run")
+        assert said.code == 0
+        rows = dict(line.split(maxsplit=1) for line in said.out.strip().splitlines())
+        assert int(rows["trainings"]) == len(quick.trained) or quick.trained == []
+        assert rows["lanes"].strip() == "8 at a time on 2 threads, 31 steps a call"
+        assert rows["memory"].strip() == "1.5 of 12.0 GiB, 5 folds at a time"
+        assert rows["training"].strip() == "about 1.5 min; 2.0 h if none stops early"
+        assert not leftovers()
+
+    def test_json_has_the_same_numbers(self, kilter: Callable, quick: Quick) -> None:
+        said = kilter("compare", write(table()), *FRAUD, *SMALL, "--dry-run", "--json")
+        found = json.loads(said.out)
+        assert (found["lanes"], found["seconds"], found["limit"]) == (8, 90, 12 << 30)
+
+    def test_what_is_wrong_is_said_as_ever(self, kilter: Callable, quick: Quick) -> None:
+        refused(
+            kilter("compare", write(table()), *FRAUD, "--remedies", "smot", "--dry-run"), "`smote`"
+        )

@@ -101,7 +101,14 @@ def compare(
         float | None, typer.Option(help="Keep this recall of the rarest class.")
     ] = None,
     executor: Annotated[str, typer.Option(help="auto, lanes, sequential or ray.")] = "auto",
+    memory: Annotated[
+        float | None,
+        typer.Option(help="GiB that lanes may take; half of the machine's if not given."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it will take, and train nothing.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train every remedy on equal terms, and say which one helps."""
@@ -116,8 +123,12 @@ def compare(
         "cost": cost,
         "min_recall": min_recall,
         "executor": executor,
+        "memory": memory,
         "resume": resume,
     }
+    if dry_run:
+        _forecast(data, target, settings, json)
+        return
     _compare(data, target, out or Path("runs") / data.stem, settings, json)
 
 
@@ -184,6 +195,22 @@ def _compare(
     _say(f"Model:  {out / 'model.kilter'}\nReport: {out / 'report.html'}")
 
 
+def _forecast(data: Path, target: str, settings: dict[str, Any], json: bool) -> None:
+    _prepare_keras()
+    from dataclasses import asdict
+
+    from kilter.comparison import forecast
+    from kilter.report.console import show_forecast
+
+    settings = {name: settings[name] for name in settings if name not in ("cost", "resume")}
+    with _console(stderr=True).status("reading the table, compiling, timing an epoch"):
+        found = asdict(forecast(data, target, **settings))
+    if json:
+        _print(_dumps(found))
+        return
+    show_forecast(_console(), found)
+
+
 def _stopped(out: Path, go_on: str) -> str:
     from kilter.comparison.folder import hidden_folder
 
@@ -196,7 +223,7 @@ def _prepare_keras() -> None:
     """Choose the fastest backend that is there, and keep what JAX compiles for next time."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kilter" / "jax"
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     _backend.require()
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from kilter._types import Dataset
-from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained
+from kilter.comparison.executors.base import EncodedFold, Executor, Forecast, Lane, Task, Trained
 from kilter.comparison.plan import Plan
 from kilter.data import load, split
 
@@ -64,6 +64,9 @@ class Quick(Executor):
             self.trained.append(lane)
             yield self.answer(task, lane)
 
+    def forecast(self, task: Task, lanes: Sequence[Lane]) -> Forecast:
+        return Forecast(len(lanes), 8, 2, 31, 5, 3 << 29, 12 << 30, 90.0, 7200.0)
+
     def answer(self, task: Task, lane: Lane) -> Trained:
         fold = task.folds[lane.fold]
         draw, loss = lane.training
@@ -100,7 +103,7 @@ SETTINGS: dict[str, Any] = {"folds": 3, "seeds": 2, "hidden": (4,), "neighbors":
 def quick(monkeypatch: pytest.MonkeyPatch) -> Quick:
     """An executor that takes the place of all others."""
     executor = Quick()
-    monkeypatch.setattr(driver, "find_executor", lambda name: executor)
+    monkeypatch.setattr(driver, "find_executor", lambda *given: executor)
     return executor
 
 
@@ -125,7 +128,7 @@ def _parts(dataset: Dataset, plan: Plan) -> SimpleNamespace:
     splits = split(dataset, plan.folds, plan.seed)
     encoded = driver.encode(splits, dataset.schema, plan)
     positive = driver.rarest_class(dataset.labels)
-    task = driver._task(plan, dataset, encoded, positive)
+    task = driver._task(plan, dataset, encoded.folds, positive)
     trained = list(Quick().train(task, driver.lanes_of(plan)))
     return SimpleNamespace(
         dataset=dataset,
@@ -145,6 +148,6 @@ def judged(request: pytest.FixtureRequest) -> SimpleNamespace:
     dataset = load(make_table(n_classes, "text"), "target")
     plan = Plan.make(SOME, **SETTINGS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(driver, "find_executor", lambda name: Quick())
+        patch.setattr(driver, "find_executor", lambda *given: Quick())
         result = driver.run(plan, dataset)
     return SimpleNamespace(**vars(_parts(dataset, plan)), result=result)

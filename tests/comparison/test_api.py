@@ -17,7 +17,7 @@ from sklearn.metrics import average_precision_score
 
 import kilter
 from kilter._errors import ArgumentError, ArgumentTypeError, KilterError, SourceError
-from kilter.comparison.api import compare
+from kilter.comparison.api import compare, forecast
 from kilter.comparison.remedy import REMEDIES, Draw, Remedy
 from kilter.decide import Costs, Threshold
 
@@ -224,3 +224,15 @@ def test_for_real_from_end_to_end(table_of: Callable, tmp_path: Path) -> None:
     assert p[:, 1].mean() == pytest.approx(truth.mean(), abs=0.1)  # calibrated
     assert isinstance(model.decision, Threshold)
     assert kilter.compare is compare
+
+
+def test_a_forecast_counts_the_trainings_of_the_same_comparison(quick, table_of) -> None:
+    found = forecast(table_of(2, "text"), "target", **FAST)
+    compare(table_of(2, "text"), "target", **FAST)
+    assert found.trainings == len(quick.trained) == 4
+    assert found.most > found.seconds > 90  # with the time to make the folds
+
+
+def test_a_forecast_refuses_what_a_comparison_would(quick, table_of) -> None:
+    with pytest.raises(ArgumentTypeError, match="`fold`"):
+        forecast(table_of(2, "text"), "target", fold=3)

@@ -6,6 +6,7 @@ import importlib
 from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -48,6 +49,18 @@ def test_auto_fits_the_backend() -> None:
 def test_an_unknown_executor_names_the_nearest() -> None:
     with pytest.raises(ArgumentError, match=r"`executor` must be .*Did you mean `lanes`\?"):
         driver.find_executor("lane")
+
+
+@pytest.mark.parametrize("memory", [0, -1, float("inf"), float("nan"), "4"])
+@pytest.mark.parametrize("name", ["auto", "sequential"])
+def test_memory_is_a_number_above_zero(name: str, memory: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"`memory` must be above 0; got .* It counts GiB\."):
+        driver.find_executor(name, memory)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
+def test_memory_goes_to_the_lanes() -> None:
+    assert driver.find_executor("lanes", 1.5).memory == 1.5
 
 
 def test_every_row_is_predicted_once_a_remedy(judged: SimpleNamespace) -> None:

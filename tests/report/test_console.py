@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kilter.comparison import REMEDIES
-from kilter.report.console import leaderboard, show
+from kilter.report.console import leaderboard, show, show_forecast
 
 Summary = dict[str, Any]
 
@@ -107,3 +107,26 @@ def test_what_chose_is_among_the_columns(
     head, first, *_ = lines(leaderboard(summary))
     assert title in head
     assert f"{summary['leaderboard'][0][figure]:.3f}" in first.split()
+
+
+def forecast_lines(**changed: Any) -> list[str]:
+    forecast = {"trainings": 1350, "lanes": 9, "threads": 2, "steps": 31, "folds": 5}
+    numbers = {"memory": 3 << 29, "limit": 12 << 30, "seconds": 42.04, "most": 100}
+    terminal = console()
+    show_forecast(terminal, {**forecast, **numbers, **changed})
+    return [line.rstrip() for line in terminal.export_text().splitlines()]
+
+
+def test_a_forecast_in_words() -> None:
+    assert forecast_lines() == [
+        "trainings  1,350",
+        "lanes      9 at a time on 2 threads, 31 steps a call",
+        "memory     1.5 of 12.0 GiB, 5 folds at a time",
+        "training   about 42.0 s; 1.7 min if none stops early",
+    ]
+
+
+def test_a_forecast_of_one_by_one() -> None:
+    lines = forecast_lines(lanes=1, threads=1, steps=1, memory=None, limit=None)
+    assert lines[1] == "lanes      one at a time on 1 thread, 1 step a call"
+    assert [line.split()[0] for line in lines] == ["trainings", "lanes", "training"]

@@ -11,16 +11,20 @@ from hypothesis import strategies as st
 
 from kilter.sampling import (
     TICKETS,
-    BaseDraws,
     Layout,
     Quotas,
     apportion,
+    draw_base,
     draw_epoch,
     draw_rows,
+    key_words,
     mix,
+    philox,
+    shuffle_classes,
 )
 from kilter.sampling.draws import largest_remainder
 
+STEPS = 10
 COUNTS = np.array([180, 15, 5])
 LABELS = np.repeat([0, 1, 2], COUNTS)
 BATCH = 20
@@ -47,8 +51,16 @@ def layout() -> Layout:
 @pytest.fixture
 def drawn(layout: Layout) -> Callable:
     """Return a function from quotas and epoch to what an epoch draws."""
-    base = BaseDraws(layout, len(LABELS), key=(0, 1, 2))
-    return lambda numbers, epoch=0: draw_epoch(numbers, layout, base, epoch, BATCH)
+    return lambda numbers, epoch=0: epoch_of(numbers, layout, (0, 1, 2), epoch)
+
+
+def epoch_of(numbers: Quotas, layout: Layout, key: tuple, epoch: int = 0, steps: int = STEPS):
+    circle = shuffle_classes(layout, philox(*key))
+    return draw_epoch(numbers, layout, circle, key_words(*key), epoch, steps, BATCH)
+
+
+def base_of(draws: int, *key: int, epoch: int = 0):
+    return draw_base(np, key_words(*key), epoch, np.arange(draws, dtype=np.uint32), draws)
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=50))
@@ -136,16 +148,15 @@ def test_undersampling_sees_its_pool_only(drawn: Callable) -> None:
 def test_other_keys_see_another_pool(layout: Layout) -> None:
     pools = set()
     for seed in range(5):
-        base = BaseDraws(layout, 200, key=(0, 0, seed))
-        pools.add(tuple(np.unique(draw_epoch(UNDER, layout, base, 0, BATCH)[0]).tolist()))
+        rows, *_ = epoch_of(UNDER, layout, (0, 0, seed))
+        pools.add(tuple(np.unique(rows).tolist()))
     assert len(pools) == 5
 
 
 def test_the_share_of_mixtures_is_what_a_class_lacks(layout: Layout) -> None:
     draws = 60_000
     numbers = SMOTE._replace(slots=np.full(3, draws // 3, np.int32))
-    base = BaseDraws(layout, draws, key=(4,))
-    _, labels, _, shares = draw_epoch(numbers, layout, base, 0, BATCH)
+    _, labels, _, shares = epoch_of(numbers, layout, (4,), steps=draws // BATCH)
     for label, count in enumerate(COUNTS):
         expected = 1 - count / COUNTS.max()
         # five standard errors of a share of 20,000 draws
@@ -158,8 +169,8 @@ def test_the_share_of_mixtures_is_what_a_class_lacks(layout: Layout) -> None:
     assert mixed.std() == pytest.approx(12**-0.5, abs=0.01)
 
 
-def test_tickets_choose_partners_evenly(layout: Layout) -> None:
-    _, tickets, _ = BaseDraws(layout, 50_000, key=(1,)).epoch(0)
+def test_tickets_choose_partners_evenly() -> None:
+    tickets = base_of(50_000, 1).tickets
     assert 0 <= tickets.min() <= tickets.max() < TICKETS
     assert np.abs(np.bincount(tickets % 5) / 50_000 - 0.2).max() < 0.01
 
@@ -167,40 +178,56 @@ def test_tickets_choose_partners_evenly(layout: Layout) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_numpy_and_jax_draw_the_same(layout: Layout, name: str) -> None:
     jnp = pytest.importorskip("jax.numpy")
-    base = BaseDraws(layout, 200, key=(0, 1))
+    circle, key = shuffle_classes(layout, philox(0, 1)), key_words(0, 1)
     starts = layout.starts.astype(np.int32)
     for epoch in range(3):
-        given_ = (starts, base.circle, np.int32(epoch), base.epoch(epoch), BATCH)
-        ours = draw_rows(np, EVERY[name], *given_)
-        on_device = tuple(map(jnp.asarray, EVERY[name]))
-        theirs = draw_rows(jnp, Quotas(*on_device), *map_tree(jnp.asarray, given_))
+        ours = draw_epoch(EVERY[name], layout, circle, key, epoch, STEPS, BATCH)
+        positions = jnp.arange(200, dtype=jnp.uint32)
+        base = draw_base(jnp, jnp.asarray(key), jnp.int32(epoch), positions, 200)
+        on_device = Quotas(*map(jnp.asarray, EVERY[name]))
+        given_ = (jnp.asarray(starts), jnp.asarray(circle), jnp.int32(epoch), base, STEPS, BATCH)
+        theirs = draw_rows(jnp, on_device, *given_)
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(one, np.asarray(other))
 
 
-def map_tree(function, arguments):
-    starts, circle, epoch, base, batch = arguments
-    return function(starts), function(circle), epoch, tuple(map(function, base)), batch
+@pytest.mark.parametrize("name", EVERY)
+def test_a_part_of_an_epoch_is_drawn_as_in_the_whole(layout: Layout, name: str) -> None:
+    circle, key = shuffle_classes(layout, philox(5)), key_words(5)
+    whole = draw_epoch(EVERY[name], layout, circle, key, 4, STEPS, BATCH)
+    part = np.arange(60, 140, dtype=np.uint32)
+    base = draw_base(np, key, 4, part, STEPS * BATCH)
+    found = draw_rows(np, EVERY[name], layout.starts, circle, 4, base, STEPS, BATCH)
+    for one, other in zip(found, whole, strict=True):
+        np.testing.assert_array_equal(one, other[60:140])
 
 
-def test_a_key_gives_the_same_draws_every_time(layout: Layout) -> None:
-    one, two = (BaseDraws(layout, 200, key=(3, 1, 2)) for _ in range(2))
-    np.testing.assert_array_equal(one.circle, two.circle)
-    two.epoch(5)  # what was drawn before does not matter
-    for first, second in zip(one.epoch(1), two.epoch(1), strict=True):
+def test_a_key_and_an_epoch_give_the_same_draws_every_time() -> None:
+    for first, second in zip(base_of(200, 3, 1, epoch=1), base_of(200, 3, 1, epoch=1), strict=True):
         np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize("key", [(3, 1, 3), (3, 2, 2), (4, 1, 2)])
 def test_other_keys_and_epochs_draw_otherwise(layout: Layout, key: tuple[int, ...]) -> None:
-    one, other = BaseDraws(layout, 200, key=(3, 1, 2)), BaseDraws(layout, 200, key=key)
-    assert (one.circle != other.circle).any()
-    assert (one.epoch(0)[0] != other.epoch(0)[0]).any()
-    assert all((a != b).any() for a, b in zip(one.epoch(0), one.epoch(1), strict=True))
+    one, other = (shuffle_classes(layout, philox(*each)) for each in ((3, 1, 2), key))
+    assert (one != other).any()
+    random = [base_of(200, 3, 1, 2), base_of(200, *key), base_of(200, 3, 1, 2, epoch=1)]
+    for a, b in ((random[0], random[1]), (random[0], random[2])):
+        assert all((x != y).any() for x, y in zip(a[1:], b[1:], strict=True))
+
+
+def test_base_draws_are_what_they_say() -> None:
+    base = base_of(50_000, 7)
+    assert sorted(base.slots.tolist()) == list(range(50_000))
+    assert abs(np.corrcoef(base.positions, base.slots)[0, 1]) < 0.02
+    assert 0 <= base.shares.min() <= base.shares.max() < 1
+    assert base.shares.dtype == np.float32
+    assert base.shares.mean() == pytest.approx(0.5, abs=0.01)
+    assert abs(np.corrcoef(base.tickets, base.shares)[0, 1]) < 0.02
 
 
 def test_the_circle_stays_within_each_class(layout: Layout) -> None:
-    circle = BaseDraws(layout, 200, key=(0,)).circle
+    circle = shuffle_classes(layout, philox(0))
     np.testing.assert_array_equal(LABELS[circle], LABELS)
     assert sorted(circle.tolist()) == list(range(200))
 

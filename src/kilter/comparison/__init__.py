@@ -1,6 +1,7 @@
 """Every remedy on the same folds and seeds, judged on rows that none of them saw."""
 
-from kilter.comparison.api import compare
+from kilter.comparison.api import compare, forecast
+from kilter.comparison.executors.base import Forecast
 from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import BASELINE, REMEDIES, Decide, Draw, Loss, Remedy
 from kilter.comparison.result import Result
@@ -11,11 +12,13 @@ __all__ = [
     "REMEDIES",
     "Decide",
     "Draw",
+    "Forecast",
     "Loss",
     "Plan",
     "Progress",
     "Remedy",
     "Result",
     "compare",
+    "forecast",
     "run",
 ]

@@ -10,10 +10,12 @@ from typing import Any
 
 import narwhals as nw
 
+from kilter.comparison.executors.base import Forecast
 from kilter.comparison.folder import RunFolder
 from kilter.comparison.plan import Plan
 from kilter.comparison.result import Result
 from kilter.comparison.run import Observer, run
+from kilter.comparison.run import forecast as forecast_run
 from kilter.data import load
 from kilter.decide import read_costs
 
@@ -32,6 +34,7 @@ def compare(
     cost: Any = None,
     min_recall: float | None = None,
     executor: str = "auto",
+    memory: float | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     observe: Observer | None = None,
@@ -69,6 +72,8 @@ def compare(
         Put the threshold as high as this recall of the rarest class allows.
     executor : {"auto", "lanes", "sequential", "ray"}
         How to train; see `kilter.comparison.run`.
+    memory : float, optional
+        GiB that lanes may take on the device; half of what it has if not given.
     out : path, optional
         Folder for the result's files.
     resume : bool
@@ -105,8 +110,49 @@ def compare(
     dataset = load(data, target, drop=tuple(drop), group=group, time=time)
     if cost is not None:
         plan = replace(plan, costs=read_costs(cost, dataset.schema.classes).matrix)
-    result = run(plan, dataset, executor=executor, folder=folder, observe=observe)
+    result = run(plan, dataset, executor=executor, memory=memory, folder=folder, observe=observe)
     return replace(result, dataframes=_library(data))
+
+
+def forecast(
+    data: Any,
+    target: str,
+    *,
+    remedies: Any = None,
+    group: str | None = None,
+    time: str | None = None,
+    drop: Sequence[str] = (),
+    executor: str = "auto",
+    memory: float | None = None,
+    **settings: Any,
+) -> Forecast:
+    """Say what `kilter.compare` with the same arguments will take, before it begins.
+
+    Compiles and runs an epoch of a few trainings, which takes some seconds; nothing of it
+    is kept but what JAX caches. Trainings are expected to end evenly between the first
+    epoch at which they may and the last, so the time is right within a factor of 1.5 or so.
+
+    Parameters
+    ----------
+    data, target, remedies, group, time, drop, executor, memory, **settings
+        As `kilter.compare` has them.
+
+    Returns
+    -------
+    Forecast
+        Trainings, lanes and threads, memory in bytes, seconds.
+
+    Examples
+    --------
+    >>> import kilter, pandas, sklearn.datasets
+    >>> x, y = sklearn.datasets.make_classification(400, 4, weights=[0.9], random_state=0)
+    >>> table = pandas.DataFrame(x, columns=list("abcd")).assign(fraud=y)
+    >>> kilter.comparison.forecast(table, "fraud", remedies="focal", folds=2).trainings
+    12
+    """
+    plan = Plan.make(remedies, **settings)
+    dataset = load(data, target, drop=tuple(drop), group=group, time=time)
+    return forecast_run(plan, dataset, executor=executor, memory=memory)
 
 
 def _library(data: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Event
 from typing import NamedTuple
 
@@ -12,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from kilter._errors import ArgumentError, did_you_mean
+from kilter._numbers import above_zero
 from kilter._types import Dataset, Split
 from kilter.artifact import Model
-from kilter.comparison.executors.base import Executor, Lane, Task, Trained
+from kilter.comparison.executors.base import EncodedFold, Executor, Forecast, Lane, Task, Trained
 from kilter.comparison.folder import RunFolder
-from kilter.comparison.folds import EncodedSplits, encode
+from kilter.comparison.folds import encode
 from kilter.comparison.judge import Outcome, fit_decision, judge
 from kilter.comparison.plan import Plan
 from kilter.comparison.result import Result
@@ -45,6 +47,7 @@ def run(
     dataset: Dataset,
     *,
     executor: str = "auto",
+    memory: float | None = None,
     folder: RunFolder | None = None,
     observe: Observer | None = None,
 ) -> Result:
@@ -62,6 +65,9 @@ def run(
         How to train: all lanes in one compiled program (JAX), one by one through ``fit``,
         or the same in the workers of a Ray cluster. ``auto`` takes lanes where the backend
         is JAX, else one by one.
+    memory : float, optional
+        GiB that lanes may take on the device; half of what it has if not given. Folds that
+        do not fit together are trained one after another.
     folder : RunFolder, optional
         Keeps finished trainings, and the result's files at the end.
     observe : callable, optional
@@ -72,11 +78,11 @@ def run(
     Result
     """
     begin = clock.perf_counter()
-    trainer = find_executor(executor)
+    trainer = find_executor(executor, memory)
     splits = split(dataset, plan.folds, plan.seed)
     encoded = encode(splits, dataset.schema, plan)
     positive = rarest_class(dataset.labels)
-    task = _task(plan, dataset, encoded, positive)
+    task = _task(plan, dataset, encoded.folds, positive)
     if folder is not None:
         folder.start(plan, dataset)
     trained = _train(trainer, task, folder, observe)
@@ -110,17 +116,32 @@ def run(
     return result
 
 
-def find_executor(name: str) -> Executor:
-    """Return the executor of this name."""
+def forecast(
+    plan: Plan, dataset: Dataset, *, executor: str = "auto", memory: float | None = None
+) -> Forecast:
+    """Say what `run` with the same arguments will take, after a trial of some seconds."""
+    begin = clock.perf_counter()
+    trainer = find_executor(executor, memory)
+    folds = encode(split(dataset, plan.folds, plan.seed), dataset.schema, plan).folds
+    task = _task(plan, dataset, folds, rarest_class(dataset.labels))
+    ready = clock.perf_counter() - begin
+    training = trainer.forecast(task, lanes_of(plan))
+    return replace(training, seconds=training.seconds + ready, most=training.most + ready)
+
+
+def find_executor(name: str, memory: float | None = None) -> Executor:
+    """Return the executor of this name; ``memory`` in GiB is for lanes."""
     if name not in EXECUTORS:
         raise ArgumentError(
             f"`executor` must be one of {', '.join(EXECUTORS)}; got `{name}`."
             + did_you_mean(str(name), EXECUTORS)
         )
+    if memory is not None:
+        memory = above_zero("memory", memory, "It counts GiB.")
     if name == "lanes" or (name == "auto" and keras.backend.backend() == "jax"):
         from kilter.comparison.executors.lanes import Lanes
 
-        return Lanes()
+        return Lanes(memory)
     if name == "ray":
         from kilter.comparison.executors.ray import Ray
 
@@ -130,11 +151,11 @@ def find_executor(name: str) -> Executor:
     return Sequential()
 
 
-def _task(plan: Plan, dataset: Dataset, encoded: EncodedSplits, positive: int) -> Task:
+def _task(plan: Plan, dataset: Dataset, folds: tuple[EncodedFold, ...], positive: int) -> Task:
     def build(width: int, n_classes: int, seed: int) -> keras.Model:
         return mlp(width, n_classes, hidden=plan.hidden, dropout=plan.dropout, seed=seed)
 
-    return Task(plan, encoded.folds, len(dataset.schema.classes), positive, build, Event())
+    return Task(plan, folds, len(dataset.schema.classes), positive, build, Event())
 
 
 def lanes_of(plan: Plan) -> list[Lane]:

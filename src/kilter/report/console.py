@@ -9,8 +9,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from kilter.report.formats import chance
+from kilter.report.formats import chance, count, seconds
 
+GIB = 1 << 30
 THIRD = {
     "balanced_accuracy": ("bal. acc.", "balanced_accuracy"),
     "log_loss": ("log loss", "log_loss_calibrated"),
@@ -54,3 +55,27 @@ def show(console: Console, summary: dict[str, Any]) -> None:
     parts: list[RenderableType] = [leaderboard(summary), Text()]
     parts.append(Panel(Text(summary["verdict"]), title="verdict", title_align="left"))
     console.print(Group(*parts))
+
+
+def show_forecast(console: Console, forecast: dict[str, Any]) -> None:
+    """Print what the trainings of a comparison will take."""
+    lanes = count(forecast["lanes"])
+    alone = forecast["lanes"] == 1
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("trainings", count(forecast["trainings"]))
+    table.add_row(
+        "lanes",
+        f"{'one' if alone else lanes} at a time on {_counted(forecast['threads'], 'thread')}, "
+        f"{_counted(forecast['steps'], 'step')} a call",
+    )
+    if forecast["memory"] is not None:
+        memory, limit = (f"{forecast[name] / GIB:.1f}" for name in ("memory", "limit"))
+        folds = _counted(forecast["folds"], "fold")
+        table.add_row("memory", f"{memory} of {limit} GiB, {folds} at a time")
+    expected, most = (seconds(forecast[name]) for name in ("seconds", "most"))
+    table.add_row("training", f"about {expected}; {most} if none stops early")
+    console.print(table)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"

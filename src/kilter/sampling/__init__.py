@@ -14,9 +14,13 @@ from kilter.sampling.draws import (
     Layout,
     Quotas,
     apportion,
+    draw_base,
     draw_epoch,
     draw_rows,
+    key_words,
     mix,
+    philox,
+    shuffle_classes,
 )
 from kilter.sampling.indices import BalancedIndices
 from kilter.sampling.shares import Progressive
@@ -88,9 +92,13 @@ __all__ = [
     "TomekLinks",
     "apportion",
     "class_neighbors",
+    "draw_base",
     "draw_epoch",
     "draw_rows",
+    "key_words",
     "mix",
+    "philox",
+    "shuffle_classes",
 ]
 
 

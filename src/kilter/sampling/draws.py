@@ -1,9 +1,9 @@
 """Draws as numbers: which row, which partner and how much of it, for every step.
 
-Randomness is drawn first (`BaseDraws`, numpy, counter-based) and applied afterwards
-(`draw_rows`, integer arithmetic only). The same base draws serve every remedy of a fold
-and seed, and the same arithmetic runs on numpy and on JAX, so that remedies are compared
-on common random numbers and every executor sees the very same rows.
+Randomness is drawn first (`draw_base`, counter-based) and applied afterwards (`draw_rows`),
+by integer arithmetic only. The same base draws serve every remedy of a fold and seed, and
+the same arithmetic runs on numpy and on JAX, so that remedies are compared on common random
+numbers and every executor sees the very same rows.
 
 Rows are laid out sorted by class. A remedy says with `Quotas` how many slots each class
 gets. Slots are dealt in random order, and the slots of a class walk through its rows in a
@@ -18,7 +18,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-TICKETS = 1 << 20
+from kilter.sampling.counter import permute, threefry
+
+TICKET_BITS = 20
+TICKETS = 1 << TICKET_BITS
 """Tickets are integers below this; a probability is compared with them as an integer."""
 
 
@@ -86,51 +89,70 @@ def largest_remainder(shares: np.ndarray, total: int) -> np.ndarray:
     return whole
 
 
-class BaseDraws:
-    """The random numbers of one (fold, seed): the same for every remedy.
+def philox(*key: int) -> np.random.Generator:
+    """Return counter-based random numbers that hang on the key alone, on any machine."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+
+
+def key_words(*key: int) -> np.ndarray:
+    """Turn a key of any numbers into the two words that counters need, uint32 of shape (2,)."""
+    return np.random.SeedSequence(key).generate_state(2)
+
+
+def shuffle_classes(layout: Layout, random: np.random.Generator) -> np.ndarray:
+    """Shuffle the rows of each class: the circles that draws walk, int32 of shape (rows,)."""
+    parts = [
+        start + random.permutation(count)
+        for start, count in zip(layout.starts, layout.counts, strict=True)
+    ]
+    return np.concatenate(parts).astype(np.int32)
+
+
+class BaseDraws(NamedTuple):
+    """The random numbers of some draws, the same for every remedy; fields of shape (draws,).
+
+    ``positions`` says which draws of the epoch these are, ``slots`` deals them in random
+    order, ``tickets`` (below `TICKETS`) and ``shares`` (float32 in [0, 1)) are for mixtures.
+    """
+
+    positions: Any
+    slots: Any
+    tickets: Any
+    shares: Any
+
+
+def draw_base(xp: Any, key: Any, epoch: Any, positions: Any, draws: int) -> BaseDraws:
+    """Draw the random numbers of these positions of an epoch, on the host or the device.
 
     Parameters
     ----------
-    layout : Layout
-        Where the classes lie.
+    xp : module
+        ``numpy`` or ``jax.numpy``: the numbers are the same.
+    key : uint32 array of shape (2,)
+        What the numbers hang on; from `key_words`.
+    epoch : int
+        Which epoch.
+    positions : uint32 array of shape (draws of interest,)
+        Below ``draws``; any of them alone gives the number that it has among all.
     draws : int
-        Draws an epoch: steps times batch size.
-    key : tuple of int
-        What the numbers hang on; the same key gives the same numbers on any machine.
+        Draws of a whole epoch: steps times batch size.
 
     Examples
     --------
     >>> import numpy as np
-    >>> base = BaseDraws(Layout.of(np.array([0, 0, 0, 1]), 2), draws=4, key=(0, 0))
-    >>> slots, tickets, shares = base.epoch(0)
-    >>> sorted(slots.tolist())
+    >>> base = draw_base(np, key_words(0), 0, np.arange(4, dtype=np.uint32), 4)
+    >>> sorted(base.slots.tolist())
     [0, 1, 2, 3]
     """
-
-    def __init__(self, layout: Layout, draws: int, key: tuple[int, ...]) -> None:
-        self._draws = draws
-        self._key = key
-        self.circle = self._circle(layout)
-
-    def generator(self, *counter: int) -> np.random.Generator:
-        """Return the random numbers at a counter; this class itself takes 0 and (1, epoch)."""
-        return np.random.Generator(np.random.Philox(np.random.SeedSequence([*self._key, *counter])))
-
-    def _circle(self, layout: Layout) -> np.ndarray:
-        """Shuffle the rows of each class, int32 of shape (rows,)."""
-        generator = self.generator(0)
-        parts = [
-            start + generator.permutation(count)
-            for start, count in zip(layout.starts, layout.counts, strict=True)
-        ]
-        return np.concatenate(parts).astype(np.int32)
-
-    def epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return slots (int32), tickets (int32) and shares (float32), each (draws,)."""
-        generator = self.generator(1, epoch)
-        slots = generator.permutation(self._draws).astype(np.int32)
-        tickets = generator.integers(TICKETS, size=self._draws, dtype=np.int32)
-        return slots, tickets, generator.random(self._draws, dtype=np.float32)
+    epochs = xp.full(1, epoch, xp.uint32)
+    of_epoch = xp.concatenate(threefry(xp, key, epochs, xp.zeros_like(epochs)))
+    first, second = threefry(xp, of_epoch, positions, xp.ones_like(positions))
+    return BaseDraws(
+        positions.astype(xp.int32),
+        permute(xp, of_epoch, positions, draws).astype(xp.int32),
+        (first >> xp.uint32(32 - TICKET_BITS)).astype(xp.int32),
+        (second >> xp.uint32(8)).astype(xp.float32) * xp.float32(2**-24),
+    )
 
 
 def draw_rows(
@@ -139,7 +161,8 @@ def draw_rows(
     starts: Any,
     circle: Any,
     epoch: Any,
-    base: tuple[Any, Any, Any],
+    base: BaseDraws,
+    steps: int,
     batch_size: int,
 ) -> tuple[Any, Any, Any, Any]:
     """Turn base draws into rows.
@@ -156,8 +179,10 @@ def draw_rows(
         Rows shuffled within their class.
     epoch : int
         How many epochs came before.
-    base : tuple
-        Slots, tickets and shares, each of shape (draws,).
+    base : BaseDraws
+        Of shape (draws,): the epoch or a part of it.
+    steps : int
+        Steps of an epoch.
     batch_size : int
         Draws a step.
 
@@ -167,18 +192,15 @@ def draw_rows(
         Each of shape (draws,). ``shares`` is how much of a partner goes in: 0 for a row as
         it is. A partner is the row's neighbour number ``ticket % k``.
     """
-    slots, tickets, shares = base
-    position = xp.arange(slots.shape[0], dtype=slots.dtype)
-    batches = slots.shape[0] // batch_size
-    slot = xp.where(quotas.per_batch > 0, position % batch_size, slots)
-    batch = xp.where(quotas.per_batch > 0, position // batch_size, 0)
+    slot = xp.where(quotas.per_batch > 0, base.positions % batch_size, base.slots)
+    batch = xp.where(quotas.per_batch > 0, base.positions // batch_size, 0)
     ends = xp.cumsum(quotas.slots)
     labels = (slot[:, None] >= ends[None, :]).sum(axis=1)
-    before = epoch * xp.where(quotas.per_batch > 0, batches, 1) + batch
+    before = epoch * xp.where(quotas.per_batch > 0, steps, 1) + batch
     turn = slot - (ends - quotas.slots)[labels] + before * quotas.slots[labels]
     rows = circle[starts[labels] + turn % quotas.pool[labels]]
-    mixed = tickets < quotas.mixed[labels]
-    return rows, labels, tickets, xp.where(mixed, shares, xp.zeros_like(shares))
+    mixed = base.tickets < quotas.mixed[labels]
+    return rows, labels, base.tickets, xp.where(mixed, base.shares, xp.zeros_like(base.shares))
 
 
 def mix(xp: Any, row: Any, partner: Any, share: Any, blendable: Any) -> Any:
@@ -193,7 +215,15 @@ def mix(xp: Any, row: Any, partner: Any, share: Any, blendable: Any) -> Any:
 
 
 def draw_epoch(
-    quotas: Quotas, layout: Layout, base: BaseDraws, epoch: int, batch_size: int
+    quotas: Quotas,
+    layout: Layout,
+    circle: np.ndarray,
+    key: np.ndarray,
+    epoch: int,
+    steps: int,
+    batch_size: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Draw one epoch with numpy; see `draw_rows` for what comes back."""
-    return draw_rows(np, quotas, layout.starts, base.circle, epoch, base.epoch(epoch), batch_size)
+    positions = np.arange(steps * batch_size, dtype=np.uint32)
+    base = draw_base(np, key, epoch, positions, len(positions))
+    return draw_rows(np, quotas, layout.starts, circle, epoch, base, steps, batch_size)

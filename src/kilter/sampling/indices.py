@@ -15,11 +15,11 @@ import numpy as np
 
 from kilter._errors import ArgumentError
 from kilter._numbers import is_whole
-from kilter.sampling.draws import BaseDraws, Layout
+from kilter.sampling.draws import Layout, philox, shuffle_classes
 from kilter.sampling.labels import drawn_classes
 from kilter.sampling.shares import Progressive, find_shares, share_out
 
-DEALING, CHANCES = 2, 3  # counters of the random numbers; those of `BaseDraws` are 0 and 1
+CIRCLE, DEALING, CHANCES = 0, 2, 3  # counters of the random numbers
 KEPT = 2  # epochs whose cards are kept: a loader that reads ahead stands in two of them
 
 
@@ -143,8 +143,9 @@ class BalancedIndices:
         self._per_batch = per_batch
         layout = Layout.of(labels, len(self.classes))
         self.counts, self.starts = layout.counts, layout.starts
-        self._base = BaseDraws(layout, self._steps * self.batch_size, (_to_seed(seed),))
-        self._circle = _small(layout.order[self._base.circle])
+        self._seed = _to_seed(seed)
+        circle = shuffle_classes(layout, philox(self._seed, CIRCLE))
+        self._circle = _small(layout.order[circle])
         self._chances = _Recent(self._draw_chances)
         self._history = [_Since(0, draw, np.zeros_like(self.counts))]
         self.set_epoch(0)
@@ -266,7 +267,7 @@ class BalancedIndices:
 
     def _draw_chances(self, epoch: int) -> np.ndarray:
         shape = (self._steps, self.batch_size)
-        return self._base.generator(CHANCES, epoch).random(shape, dtype=np.float32)
+        return philox(self._seed, CHANCES, epoch).random(shape, dtype=np.float32)
 
     def _deal(self, epoch: int) -> np.ndarray:
         """Return the cards of an epoch's batches, int of shape (steps, batch_size).
@@ -274,7 +275,7 @@ class BalancedIndices:
         A card is a place in the circles; from the second turn of a row in the epoch on, that
         plus the number of rows.
         """
-        generator = self._base.generator(DEALING, epoch)
+        generator = philox(self._seed, DEALING, epoch)
         quotas, turns = self.quotas(epoch), self._turns(epoch)
         hands = [
             generator.permutation(self._hand(label, quotas[label], turns[label]))

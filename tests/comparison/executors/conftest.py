@@ -34,7 +34,7 @@ def make_task(n_classes: int, dropout: float = 0.0, weights=None, **settings):
         return EncodedFold(train, truth, layout, near, blendable, *validation, x[rows + 120 :])
 
     def build(width: int, outputs: int, seed: int):
-        return mlp(width, outputs, hidden=(8,), dropout=dropout, seed=seed)
+        return mlp(width, outputs, hidden=settings.get("hidden", (8,)), dropout=dropout, seed=seed)
 
     plan = Plan.make(**{"folds": 2, "seeds": 1, "epochs": 4, "batch_size": 32, **settings})
     folds = (fold(1, 300), fold(2, 270))

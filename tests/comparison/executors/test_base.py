@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
-from kilter.comparison.executors.base import Executor, Lane, Task, by_pair
-from kilter.comparison.run import lanes_of
+from kilter.comparison.executors.base import Executor, Lane, Task, seed_states
 
 
 def task_of_size(task: Task, rows: int, n_classes: int = 2, batch_size: int | None = None) -> Task:
@@ -41,16 +41,36 @@ def test_a_batch_size_that_is_given_is_taken(task_of) -> None:
 def test_all_folds_have_as_many_steps(task_of) -> None:
     task = task_of(2)  # folds of 300 and 270 training rows, batches of 32
     assert task.steps == 10
-    assert [len(task.base_draws(fold, 0).epoch(0)[0]) for fold in (0, 1)] == [320, 320]
     assert task.width == 4
 
 
-def test_random_numbers_hang_on_plan_seed_fold_and_seed(task_of) -> None:
+def test_circles_hang_on_plan_seed_fold_and_seed(task_of) -> None:
     task = task_of(2)
-    slots = task.base_draws(0, 1).epoch(0)[0]
-    np.testing.assert_array_equal(slots, task.base_draws(0, 1).epoch(0)[0])
-    others = [task.base_draws(1, 1), task.base_draws(0, 0), task_of(2, seed=1).base_draws(0, 1)]
-    assert all((slots != other.epoch(0)[0]).any() for other in others)
+    circle = task.circle(0, 1)
+    np.testing.assert_array_equal(circle, task.circle(0, 1))
+    assert len(task.circle(1, 1)) == 270
+    for other in (task.circle(0, 0), task_of(2, seed=1).circle(0, 1)):
+        assert (circle != other).any()
+
+
+def test_base_draws_hang_on_plan_seed_and_seed(task_of) -> None:
+    task = task_of(2)
+    np.testing.assert_array_equal(task.key(1), task.key(1))
+    for other in (task.key(0), task_of(2, seed=1).key(1)):
+        assert (task.key(1) != other).all()
+
+
+def test_dropout_hangs_on_plan_seed_and_seed_and_differs_by_layer(task_of) -> None:
+    def states(task: Task, fold: int, seed: int) -> list:
+        model = task.network(fold, seed)
+        return [keras.ops.convert_to_numpy(state).tolist() for state in seed_states(model)]
+
+    task = task_of(2, dropout=0.5, hidden=(8, 8))
+    one, other = states(task, 0, 1)
+    assert one != other
+    assert states(task, 1, 1) == [one, other]
+    for different in (states(task, 0, 0), states(task_of(2, 0.5, seed=1), 0, 1)):
+        assert one not in different
 
 
 def test_initial_weights_hang_on_them_too(task_of) -> None:
@@ -69,15 +89,6 @@ def test_the_optimizer_is_the_plans_and_new(task_of) -> None:
     assert one is not other
     assert float(one.learning_rate) == 0.25
     assert one.weight_decay == 0.125
-
-
-def test_pairs_hold_the_lanes_that_share_numbers(task_of) -> None:
-    lanes = lanes_of(task_of(2, seeds=3, remedies=["focal", "smote"]).plan)
-    pairs = by_pair(lanes[::-1])
-    assert set(pairs) == {(fold, seed) for fold in range(2) for seed in range(3)}
-    for (fold, seed), some in pairs.items():
-        assert {(lane.fold, lane.seed) for lane in some} == {(fold, seed)}
-        assert len({lane.training for lane in some}) == len(some) == 3
 
 
 def test_lanes_are_values() -> None:

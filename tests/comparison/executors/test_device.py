@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kilter.comparison.executors.device import stack_bases, stack_folds, stack_trees
+from kilter.comparison.executors.device import stack_folds, stack_trees
 
 
 def test_rows_of_every_fold_are_found_at_their_offset(task_of: Callable) -> None:
     task = task_of(3)
-    data = stack_folds(task)
+    data = stack_folds(task, range(2))
     for number, fold in enumerate(task.folds):
         begin = int(data.offsets[number])
         np.testing.assert_array_equal(data.x[begin : begin + len(fold.x)], fold.x)
@@ -22,7 +22,7 @@ def test_rows_of_every_fold_are_found_at_their_offset(task_of: Callable) -> None
 
 def test_what_is_padded_is_marked(task_of: Callable) -> None:
     task = task_of(2)  # 300 and 270 rows to train on, 120 to validate, 80 to test
-    data = stack_folds(task)
+    data = stack_folds(task, [0, 1])
     assert data.x.shape == (2 * 300, 4)
     assert not np.asarray(data.x[300 + 270 :]).any()
     labels = np.asarray(data.validation_labels)
@@ -33,12 +33,36 @@ def test_what_is_padded_is_marked(task_of: Callable) -> None:
         np.testing.assert_array_equal(data.test_x[number, : len(fold.test_x)], fold.test_x)
 
 
-def test_trees_and_draws_are_stacked_leaf_by_leaf(task_of: Callable) -> None:
-    stacked = stack_trees([(np.ones(2), np.int32(3)), (np.zeros(2), np.int32(4))])
-    assert [np.asarray(leaf).tolist() for leaf in stacked] == [[[1, 1], [0, 0]], [3, 4]]
+def test_circles_lie_by_fold_and_seed(task_of: Callable) -> None:
+    task = task_of(2, seeds=3)
+    data = stack_folds(task, [0, 1])
+    assert data.circles.shape == (6, 300)
+    for fold in range(2):
+        for seed in range(3):
+            circle = task.circle(fold, seed)
+            np.testing.assert_array_equal(data.circles[3 * fold + seed, : len(circle)], circle)
+
+
+def test_rows_to_rank_are_the_positives_of_each_fold(task_of: Callable) -> None:
     task = task_of(2)
-    bases = [task.base_draws(0, 0), task.base_draws(1, 0)]
-    slots, _, shares = stack_bases(bases, 2)
-    for number, base in enumerate(bases):
-        np.testing.assert_array_equal(slots[number], base.epoch(2)[0])
-        np.testing.assert_array_equal(shares[number], base.epoch(2)[2])
+    data = stack_folds(task, [1, 0])
+    for place, number in enumerate((1, 0)):
+        positives = np.flatnonzero(task.folds[number].validation_labels == task.positive)
+        ranked = np.asarray(data.validation_ranked[place])
+        np.testing.assert_array_equal(ranked[ranked >= 0], positives)
+
+
+def test_any_folds_have_the_shapes_of_all(task_of: Callable) -> None:
+    task = task_of(3)
+    both = stack_folds(task, [0, 1])
+    for number in range(2):
+        one = stack_folds(task, [number])
+        np.testing.assert_array_equal(one.x, both.x[300 * number : 300 * (number + 1)])
+        assert one.validation_x.shape == (1, *both.validation_x.shape[1:])
+        assert one.circles.shape == (1, 300)
+        assert one.offsets.tolist() == [0]
+
+
+def test_trees_are_stacked_leaf_by_leaf() -> None:
+    stacked = stack_trees([(np.ones(2), np.int32(3)), (np.zeros(2), np.int32(4))])
+    assert [leaf.tolist() for leaf in stacked] == [[[1, 1], [0, 0]], [3, 4]]

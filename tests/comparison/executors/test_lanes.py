@@ -1,4 +1,4 @@
-"""Lanes: early stopping, chunks of any shape, an end on request."""
+"""Lanes: threads, groups of folds, an end on request."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ import pytest
 
 from kilter._errors import BackendError
 from kilter.comparison.executors import lanes as module
+from kilter.comparison.executors.base import Trained
+from kilter.comparison.executors.cost import Cost
 from kilter.comparison.executors.lanes import Lanes
-from kilter.comparison.executors.sequential import Sequential
 from kilter.comparison.run import lanes_of
-from kilter.sampling import BaseDraws
-
-LOGITS = 1e-2  # see test_contract.py
 
 
 def test_lanes_need_jax(task_of: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,139 +28,49 @@ def test_no_lanes_are_no_work(task_of: Callable) -> None:
     assert list(Lanes().train(task_of(2), [])) == []
 
 
-@pytest.fixture
-def epochs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The epochs that were drawn, one after the other."""
-    drawn: list[int] = []
-    draw = BaseDraws.epoch
-
-    def counted(self: BaseDraws, epoch: int):
-        drawn.append(epoch)
-        return draw(self, epoch)
-
-    monkeypatch.setattr(BaseDraws, "epoch", counted)
-    return drawn
-
-
-def test_a_lane_ends_after_its_patience_or_when_it_is_told_to(
-    task_of: Callable, epochs: list[int], monkeypatch: pytest.MonkeyPatch
+def test_folds_one_after_another_are_folds_together(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch, in_order: Callable
 ) -> None:
-    task = task_of(2, remedies=["focal"], learning_rate=0.0, epochs=20, patience=3)
-    chunk = [[lane for lane in lanes_of(task.plan) if lane.fold == 0]]
-    program = module.Program(task)
-    compiled = program.compile(chunk)
-    epochs.clear()
-    trained = program.run(compiled, chunk, share=0.5)
-    assert epochs == [0, 1, 2, 3]  # without progress: the first and three more
-    for one in trained:
-        assert one.epoch == 0
-        for weight, initial in zip(one.weights, task.network(0, 0).get_weights(), strict=True):
-            np.testing.assert_array_equal(weight, initial)
-    draw = BaseDraws.epoch  # counts
-
-    def stops(self: BaseDraws, epoch: int) -> tuple:
-        if epoch == 1:
-            task.stop.set()
-        return draw(self, epoch)
-
-    monkeypatch.setattr(BaseDraws, "epoch", stops)
-    epochs.clear()
-    assert program.run(compiled, chunk, share=0.5) == []
-    assert epochs == [0, 1]
-
-
-def forced(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    """Make chunks as on an accelerator that holds so many lanes."""
-    monkeypatch.setattr(module.jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(module, "LANES_ON_ACCELERATOR", at_once)
-    monkeypatch.setattr(module, "LEAST_CHUNKS", 1)
-
-
-@pytest.mark.parametrize(
-    ("at_once", "shapes"),
-    [
-        (1, [(1, 3)] * 6),
-        (6, [(2, 3)] * 3),
-        (8, [(2, 3)] * 3),
-        (12, [(4, 3), (2, 3)]),
-        (256, [(6, 3)]),
-    ],
-)
-def test_chunks_are_as_large_as_the_machine_takes(
-    task_of: Callable, monkeypatch: pytest.MonkeyPatch, at_once: int, shapes: list
-) -> None:
-    task = task_of(2, remedies=["focal", "smote"], seeds=3)
+    task = task_of(2, remedies=["smote"], dropout=0.2)
     lanes = lanes_of(task.plan)
-    forced(monkeypatch, at_once)
-    chunks = list(module._chunks(lanes))
-    assert [module._shape(chunk) for chunk in chunks] == shapes
-    assert sorted(map(repr, (x for c in chunks for pair in c for x in pair))) == sorted(
-        map(repr, lanes)
+    loaded = []
+    load = module.Engine.load
+    monkeypatch.setattr(
+        module.Engine, "load", lambda self, folds: loaded.append(folds) or load(self, folds)
     )
-
-
-def test_an_accelerator_gets_five_chunks_so_that_an_interrupt_keeps_some(
-    task_of: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    task = task_of(2, remedies=["focal"], seeds=5)
-    forced(monkeypatch, 256)
-    monkeypatch.setattr(module, "LEAST_CHUNKS", 5)
-    chunks = list(module._chunks(lanes_of(task.plan)))
-    assert [module._shape(chunk) for chunk in chunks] == [(2, 2)] * 5
-
-
-def test_pairs_of_which_some_lanes_are_done_go_into_chunks_of_their_own(task_of: Callable) -> None:
-    task = task_of(2, remedies=["focal", "smote"], seeds=2)
-    lanes = lanes_of(task.plan)[2:]  # two of the first pair are done
-    assert [module._shape(chunk) for chunk in module._chunks(lanes)] == [(1, 3)] * 3 + [(1, 1)]
-
-
-def test_many_pairs_at_once_are_one_fit_after_another(
-    task_of: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Early stopping, folds of different sizes and mixtures, two pairs to a chunk."""
-    task = task_of(3, remedies=["smote"], epochs=12, patience=2, learning_rate=0.02)
-    lanes = lanes_of(task.plan)
-    forced(monkeypatch, 4)
-    assert [module._shape(chunk) for chunk in module._chunks(lanes)] == [(2, 2)]
-    together = {one.lane: one for one in Lanes().train(task, lanes)}
-    assert together.keys() == set(lanes)
-    assert any(one.epoch + 2 < 11 for one in together.values())  # stopped early
-    # the second fold lies at an offset, and is smaller
-    smote = [lane for lane in lanes if lane.training[0].synthetic and lane.fold == 1]
-    for alone in Sequential().train(task, smote):
-        one = together[alone.lane]
-        assert one.epoch == alone.epoch
-        assert one.score == pytest.approx(alone.score, abs=1e-3)
-        np.testing.assert_allclose(one.validation, alone.validation, atol=LOGITS)
-        np.testing.assert_allclose(one.test, alone.test, atol=LOGITS)
-        assert len(one.validation) == len(task.folds[one.lane.fold].validation_x)
-        network = task.network(one.lane.fold, one.lane.seed)
-        network.set_weights(one.weights)
-        x = task.folds[one.lane.fold].test_x
-        np.testing.assert_allclose(network.predict(x, verbose=0), one.test, atol=1e-4)
+    together = in_order(Lanes().train(task, lanes))
+    apart = in_order(Lanes(memory=1e-6).train(task, lanes))
+    assert loaded == [[0, 1], [0], [1]]
+    for one, other in zip(together, apart, strict=True):
+        assert one.epoch == other.epoch
+        np.testing.assert_allclose(one.test, other.test, atol=1e-4)
 
 
 class Instant:
-    """Takes the place of the program: compiles and trains nothing."""
+    """Takes the place of the engine: compiles and trains nothing."""
 
-    def __init__(self, task) -> None:
+    def __init__(self, task, limit) -> None:
         self.task = task
 
-    def compile(self, chunk: list) -> str:
-        return f"compiled for {module._shape(chunk)}"
+    def load(self, folds) -> None:
+        self.folds = folds
 
-    def run(self, compiled: str, chunk: list, share: float) -> list:
-        assert compiled == f"compiled for {module._shape(chunk)}"
+    def pools(self, lanes) -> list:
+        return [[lane for lane in lanes if lane.seed == s] for s in range(self.task.plan.seeds)]
+
+    def train(self, pool, map_blocks, share):
         assert 0 < share <= 1
-        return [] if self.task.stop.is_set() else [lane for pair in chunk for lane in pair]
+        for lane in pool:
+            if self.task.stop.is_set():
+                return
+            yield Trained(lane, 0.5, 0, *map_blocks(np.zeros, [1, 1]), [], share)
 
 
 def test_every_lane_is_run_once(task_of: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Program", Instant)
+    monkeypatch.setattr(module, "Engine", Instant)
     task = task_of(2, remedies=["focal", "smote"], seeds=3)
-    lanes = lanes_of(task.plan)[2:]  # chunks of three lanes, and one of one
-    done = list(Lanes().train(task, lanes))
+    lanes = lanes_of(task.plan)[2:]  # two are done
+    done = [one.lane for one in Lanes().train(task, lanes)]
     assert sorted(map(repr, done)) == sorted(map(repr, lanes))
     assert not task.stop.is_set()
 
@@ -170,17 +78,17 @@ def test_every_lane_is_run_once(task_of: Callable, monkeypatch: pytest.MonkeyPat
 def test_whoever_stops_listening_stops_the_work(
     task_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "cpu_count", lambda: 1)  # one chunk after the other
+    monkeypatch.setattr(module, "cpu_count", lambda: 1)  # one pool after the other
     begun, may_end = [], Event()
 
     class Slow(Instant):
-        def run(self, compiled: str, chunk: list, share: float) -> list:
-            begun.append(chunk)
+        def train(self, pool, map_blocks, share):
+            begun.append(pool)
             if len(begun) > 1:
                 may_end.wait(10)
-            return super().run(compiled, chunk, share)
+            yield from super().train(pool, map_blocks, share)
 
-    monkeypatch.setattr(module, "Program", Slow)
+    monkeypatch.setattr(module, "Engine", Slow)
     task = task_of(2, remedies=["focal"], seeds=4)
     monkeypatch.setattr(task.stop, "set", lambda: (Event.set(task.stop), may_end.set()))
     training = Lanes().train(task, lanes_of(task.plan))
@@ -188,4 +96,56 @@ def test_whoever_stops_listening_stops_the_work(
     assert not task.stop.is_set()
     training.close()
     assert task.stop.is_set()
-    assert len(begun) <= 2  # of eight: what was waiting never began
+    assert len(begun) <= 2  # of four: what was waiting never began
+
+
+def test_what_goes_wrong_in_a_thread_comes_out(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(Instant):
+        def train(self, pool, map_blocks, share):
+            yield from super().train(pool[:1], map_blocks, share)
+            raise MemoryError("no more")
+
+    monkeypatch.setattr(module, "Engine", Broken)
+    task = task_of(2, remedies=["focal"], seeds=2)
+    with pytest.raises(MemoryError, match="no more"):
+        list(Lanes().train(task, lanes_of(task.plan)))
+
+
+def test_a_forecast_needs_jax(task_of: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    task = task_of(2)
+    with pytest.raises(BackendError, match="lanes needs the JAX backend; this is torch"):
+        Lanes().forecast(task, lanes_of(task.plan))
+
+
+def test_a_forecast_counts_epochs_by_hand(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # two pools of six lanes; a block and epoch takes a second, on each of two threads
+    task = task_of(2, remedies=["focal", "smote"], seeds=2, epochs=20, patience=9)
+    monkeypatch.setattr(module, "_workers", lambda: 2)
+    monkeypatch.setattr(module.Engine, "trial", lambda self, block: 1.0)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: 0.0)
+
+    def settle(self, lane, lanes) -> None:
+        self.sizes, self.cost, self._bytes_of_place = [4], Cost(1, 1), 1000
+
+    monkeypatch.setattr(module.Engine, "_settle", settle)
+    found = Lanes(memory=3).forecast(task, lanes_of(task.plan))
+    assert (found.trainings, found.lanes, found.threads, found.folds) == (12, 4, 2, 2)
+    # two blocks a pool for twenty epochs
+    assert found.most == 2 * 2 * 20 / 2
+    # twelve lanes in fours, for (10 + 20) / 2 epochs, and half a block of each pool idle
+    assert found.seconds == (12 / 4 * 15 + 2 * 20 / 2) / 2
+    assert found.limit == 3 << 30
+    assert found.memory is not None
+    assert 2 * 4 * 1000 < found.memory < 1 << 20
+
+
+def test_a_forecast_of_few_seconds_holds(task_of: Callable) -> None:
+    task = task_of(2, remedies=["focal"], epochs=3, patience=3)
+    found = Lanes().forecast(task, lanes_of(task.plan))
+    assert 0 < found.seconds <= found.most < 60
+    assert found.steps == task.steps

@@ -9,9 +9,9 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import average_precision_score
 
+from kilter.comparison.executors import sequential
 from kilter.comparison.executors.sequential import Sequential
 from kilter.comparison.run import lanes_of
-from kilter.sampling import BaseDraws
 
 pytestmark = pytest.mark.backend
 
@@ -35,9 +35,9 @@ def test_without_progress_a_lane_ends_after_its_patience(
     task_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = task_of(2, remedies=[], learning_rate=0.0, epochs=20, patience=2)
-    drawn, draw = [], BaseDraws.epoch
+    drawn, draw = [], sequential.draw_epoch
     monkeypatch.setattr(
-        BaseDraws, "epoch", lambda self, epoch: drawn.append(epoch) or draw(self, epoch)
+        sequential, "draw_epoch", lambda *given: drawn.append(given[4]) or draw(*given)
     )
     (one,) = Sequential().train(task, lanes_of(task.plan)[:1])
     assert drawn == [0, 1, 2]
@@ -52,3 +52,27 @@ def test_a_stop_ends_it(task_of: Callable) -> None:
     assert next(training).lane == lanes_of(task.plan)[0]
     task.stop.set()
     assert list(training) == []
+
+
+def test_a_forecast_from_one_epoch_and_three(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = task_of(2, remedies=["focal"], epochs=20, patience=9)
+    # two seconds to begin and half a second an epoch
+    monkeypatch.setattr(sequential, "_seconds", lambda task, lane, epochs: 2 + epochs / 2)
+    found = Sequential().forecast(task, lanes_of(task.plan))
+    assert (found.trainings, found.lanes, found.memory) == (4, 1, None)
+    assert found.seconds == 4 * (2 + 15 / 2)
+    assert found.most == 4 * (2 + 20 / 2)
+
+
+def test_a_trial_runs_as_many_epochs_as_asked(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = task_of(2, remedies=[], learning_rate=0.0, epochs=20, patience=2)
+    drawn, draw = [], sequential.draw_epoch
+    monkeypatch.setattr(
+        sequential, "draw_epoch", lambda *given: drawn.append(given[4]) or draw(*given)
+    )
+    assert Sequential().forecast(task, lanes_of(task.plan)).seconds > 0
+    assert drawn == [0, 0, 1, 2]

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Event
+from typing import Any
 
 import keras
 import numpy as np
 
 from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import Draw, Loss
-from kilter.sampling import BaseDraws, Layout
+from kilter.sampling import Layout, key_words, philox, shuffle_classes
 
 Training = tuple[Draw, Loss]
 
@@ -68,6 +69,27 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class Forecast:
+    """What a run will take, told before it begins.
+
+    ``lanes`` train together in a block of ``threads`` at a time, ``steps`` a call.
+    ``memory`` is in bytes, of ``limit``; None where nobody counts it. ``seconds`` are
+    expected if trainings end evenly between the first epoch at which they may and the last;
+    ``most`` if none stops early.
+    """
+
+    trainings: int
+    lanes: int
+    threads: int
+    steps: int
+    folds: int
+    memory: int | None
+    limit: int | None
+    seconds: float
+    most: float
+
+
+@dataclass(frozen=True)
 class Task:
     """Everything that an executor needs to train the lanes of a plan.
 
@@ -105,19 +127,41 @@ class Task:
         """Steps an epoch; the same for every remedy and fold, so that none gets more."""
         return -(-max(len(fold.x) for fold in self.folds) // self.batch_size)
 
-    def base_draws(self, fold: int, seed: int) -> BaseDraws:
-        """Return the random numbers that all remedies of this fold and seed share."""
-        key = (self.plan.seed, fold, seed)
-        return BaseDraws(self.folds[fold].layout, self.steps * self.batch_size, key)
+    @property
+    def expected_epochs(self) -> float:
+        """Epochs of a training: halfway between the fewest and the most."""
+        return (min(self.plan.patience + 1, self.plan.epochs) + self.plan.epochs) / 2
+
+    def circle(self, fold: int, seed: int) -> np.ndarray:
+        """Shuffle a fold's rows within their classes, int32 of shape (rows,)."""
+        return shuffle_classes(self.folds[fold].layout, philox(self.plan.seed, fold, seed))
+
+    def key(self, seed: int) -> np.ndarray:
+        """Return what the base draws of this seed hang on, uint32 of shape (2,)."""
+        return key_words(self.plan.seed, seed)
 
     def network(self, fold: int, seed: int) -> keras.Model:
-        """Build the network of this fold and seed, with its initial weights."""
-        mixed = np.random.SeedSequence([self.plan.seed, fold, seed]).generate_state(1)[0]
-        return self.build(self.width, self.n_classes, int(mixed % 2**30))
+        """Build the network of this fold and seed, with its initial weights.
+
+        What its layers draw in training, such as dropout, hangs on the seed alone: lanes of
+        different folds can then share it, and their rows differ anyway.
+        """
+        mixed = int(key_words(self.plan.seed, fold, seed)[0])
+        model = self.build(self.width, self.n_classes, mixed % 2**30)
+        for number, state in enumerate(seed_states(model)):
+            word = int(key_words(self.plan.seed, seed, number)[0])
+            state.assign(np.array([word % 2**31, 0]))
+        return model
 
     def optimizer(self) -> keras.optimizers.Optimizer:
         """Make the optimizer, new."""
         return keras.optimizers.AdamW(self.plan.learning_rate, weight_decay=self.plan.weight_decay)
+
+
+def seed_states(model: keras.Model) -> list[Any]:
+    """Return the variables that the model's layers draw random numbers from."""
+    layers = model._flatten_layers()
+    return [generator.state for layer in layers for generator in layer._seed_generators]
 
 
 class Executor(ABC):
@@ -127,10 +171,6 @@ class Executor(ABC):
     def train(self, task: Task, lanes: Sequence[Lane]) -> Iterator[Trained]:
         """Train these lanes, in any order, and yield each as soon as it is done."""
 
-
-def by_pair(lanes: Sequence[Lane]) -> dict[tuple[int, int], list[Lane]]:
-    """Group lanes by (fold, seed): those that share draws and initial weights."""
-    pairs: dict[tuple[int, int], list[Lane]] = {}
-    for lane in lanes:
-        pairs.setdefault((lane.fold, lane.seed), []).append(lane)
-    return pairs
+    @abstractmethod
+    def forecast(self, task: Task, lanes: Sequence[Lane]) -> Forecast:
+        """Say what training these lanes will take, after a short trial of it."""

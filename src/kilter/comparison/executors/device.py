@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,59 +10,77 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kilter.comparison.executors.base import Task
+from kilter.comparison.executors.base import EncodedFold, Task
+from kilter.comparison.executors.precision import rows_to_rank
 
 Tree = Any
 
 
 class Data(NamedTuple):
-    """The folds on the device, each padded to the largest; training rows lie end to end."""
+    """Some folds on the device, each padded to the largest; training rows lie end to end.
+
+    ``circles`` has a row for each fold and seed, the seeds of a fold together.
+    """
 
     x: Tree
     neighbors: Tree
     blendable: Tree
     offsets: Tree
     starts: Tree
+    circles: Tree
     validation_x: Tree
     validation_labels: Tree
+    validation_ranked: Tree
     test_x: Tree
 
 
-def _padded(arrays: list[np.ndarray], fill: float = 0) -> Any:
-    """Stack arrays of different lengths."""
-    rows = max(len(array) for array in arrays)
+def stack_folds(task: Task, numbers: Sequence[int]) -> Data:
+    """Put these folds on the device, in the shapes that any others of the task would have."""
+    stacked = partial(_stacked, task, numbers)
+    x = stacked(lambda fold: fold.x).reshape(-1, task.width)
+    rows = len(x) // len(numbers)
+    neighbors = None
+    if any(len(fold.neighbors) for fold in task.folds):
+        neighbors = stacked(lambda fold: fold.neighbors).reshape(len(x), -1)
+    circles = [task.circle(fold, seed) for fold in numbers for seed in range(task.plan.seeds)]
+    parts = Data(
+        x,
+        neighbors,
+        # The scaled numbers come first in every fold, and each has as many of them.
+        task.folds[0].blendable.astype(np.float32),
+        np.arange(len(numbers), dtype=np.int32) * rows,
+        np.stack([task.folds[number].layout.starts for number in numbers]).astype(np.int32),
+        _padded(circles, rows),
+        stacked(lambda fold: fold.validation_x),
+        stacked(lambda fold: fold.validation_labels.astype(np.int32), fill=-1),
+        stacked(lambda fold: _ranked(task, fold), fill=-1),
+        stacked(lambda fold: fold.test_x),
+    )
+    return jax.tree.map(jnp.asarray, parts)
+
+
+def _ranked(task: Task, fold: EncodedFold) -> np.ndarray:
+    return rows_to_rank(fold.validation_labels, task.n_classes, task.positive)
+
+
+def _stacked(
+    task: Task,
+    numbers: Sequence[int],
+    part: Callable[[EncodedFold], np.ndarray],
+    fill: float = 0,
+) -> np.ndarray:
+    """Stack a part of these folds, each as long as the longest of all folds."""
+    rows = max(len(part(fold)) for fold in task.folds)
+    return _padded([part(task.folds[number]) for number in numbers], rows, fill)
+
+
+def _padded(arrays: Sequence[np.ndarray], rows: int, fill: float = 0) -> np.ndarray:
     out = np.full((len(arrays), rows, *arrays[0].shape[1:]), fill, arrays[0].dtype)
     for target, array in zip(out, arrays, strict=True):
         target[: len(array)] = array
-    return jnp.asarray(out)
+    return out
 
 
-def stack_folds(task: Task) -> Data:
-    """Put the folds on the device, once."""
-    folds = task.folds
-    mixing = any(len(fold.neighbors) for fold in folds)
-    x = _padded([fold.x for fold in folds])
-    neighbors = _padded([fold.neighbors for fold in folds]) if mixing else None
-    flat = partial(jnp.reshape, shape=(-1, x.shape[-1]))
-    return Data(
-        flat(x),
-        None if neighbors is None else neighbors.reshape(-1, neighbors.shape[-1]),
-        # The scaled numbers come first in every fold, and each has as many of them.
-        jnp.asarray(folds[0].blendable, jnp.float32),
-        jnp.arange(len(folds), dtype=jnp.int32) * x.shape[1],
-        jnp.asarray(np.stack([fold.layout.starts for fold in folds]), jnp.int32),
-        _padded([fold.validation_x for fold in folds]),
-        _padded([fold.validation_labels.astype(np.int32) for fold in folds], fill=-1),
-        _padded([fold.test_x for fold in folds]),
-    )
-
-
-def stack_trees(trees: list[Tree]) -> Tree:
-    """Stack trees of equal shape, leaf by leaf."""
-    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *trees)
-
-
-def stack_bases(bases: Sequence[Any], epoch: int) -> tuple[Any, ...]:
-    """Draw an epoch for every pair and stack the numbers."""
-    drawn = [base.epoch(epoch) for base in bases]
-    return tuple(jnp.asarray(np.stack(part)) for part in zip(*drawn, strict=True))
+def stack_trees(trees: Sequence[Tree]) -> Tree:
+    """Stack trees of equal shape on the host, leaf by leaf."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from kilter._errors import BackendError
-from kilter.comparison.executors.base import Executor, Lane, Task, Trained
+from kilter.comparison.executors.base import Executor, Forecast, Lane, Task, Trained
 from kilter.comparison.executors.sequential import Sequential
 
 
@@ -36,6 +36,14 @@ class Ray(Executor):
         finally:
             for left in pending:
                 ray.cancel(left)
+
+    def forecast(self, task: Task, lanes: Sequence[Lane]) -> Forecast:
+        """Share what one lane takes here among the processors of the cluster."""
+        workers = max(1, min(int(_connect().cluster_resources().get("CPU", 1)), len(lanes)))
+        alone = Sequential().forecast(task, lanes)
+        return dataclasses.replace(
+            alone, threads=workers, seconds=alone.seconds / workers, most=alone.most / workers
+        )
 
 
 class _Never(Event):

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import keras
 import numpy as np
 from scipy.special import softmax
 
-from kilter.comparison.executors.base import DIVERGED, EncodedFold, Executor, Lane, Task, Trained
+from kilter.comparison.executors.base import (
+    DIVERGED,
+    EncodedFold,
+    Executor,
+    Forecast,
+    Lane,
+    Task,
+    Trained,
+)
 from kilter.comparison.remedy import LossNumbers
 from kilter.losses import CrossEntropy
 from kilter.metrics import average_precision
@@ -26,6 +35,22 @@ class Sequential(Executor):
             if trained is None:
                 return
             yield trained
+
+    def forecast(self, task: Task, lanes: Sequence[Lane]) -> Forecast:
+        """Train one lane for one epoch and for three."""
+        once, thrice = (_seconds(task, lanes[0], epochs) for epochs in (1, 3))
+        epoch = (thrice - once) / 2
+        seconds, most = (
+            len(lanes) * (once + (epochs - 1) * epoch)
+            for epochs in (task.expected_epochs, task.plan.epochs)
+        )
+        return Forecast(len(lanes), 1, 1, 1, len(task.folds), None, None, seconds, most)
+
+
+def _seconds(task: Task, lane: Lane, epochs: int) -> float:
+    begun = time.perf_counter()
+    _train(replace(task, plan=replace(task.plan, epochs=epochs, patience=epochs)), lane)
+    return time.perf_counter() - begun
 
 
 def _train(task: Task, lane: Lane) -> Trained | None:
@@ -64,8 +89,10 @@ def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[np.ndarray, np.ndarr
     fold = task.folds[lane.fold]
     draw, _ = lane.training
     quotas = draw.quotas(fold.layout.counts, task.steps, task.batch_size)
-    base = task.base_draws(lane.fold, lane.seed)
-    rows, labels, tickets, shares = draw_epoch(quotas, fold.layout, base, epoch, task.batch_size)
+    circle, key = task.circle(lane.fold, lane.seed), task.key(lane.seed)
+    rows, labels, tickets, shares = draw_epoch(
+        quotas, fold.layout, circle, key, epoch, task.steps, task.batch_size
+    )
     if not len(fold.neighbors):
         return fold.x[rows], labels
     partners = fold.neighbors[rows, tickets % fold.neighbors.shape[1]]

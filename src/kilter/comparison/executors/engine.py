@@ -1,0 +1,239 @@
+"""The engine: trains pools of lanes, epoch by epoch in blocks, ever fewer of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from threading import Lock
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kilter.comparison.executors.base import Lane, Task, Trained
+from kilter.comparison.executors.cost import ACCELERATOR, HOST, cover
+from kilter.comparison.executors.device import stack_folds
+from kilter.comparison.executors.memory import fold_bytes, lane_bytes
+from kilter.comparison.executors.program import Numbers, Program, State, map_lanes
+
+Map = Callable[[Callable[["Block"], list[int]], Sequence["Block"]], Iterable[list[int]]]
+
+CALL_SECONDS = 0.5  # an interrupt waits for the end of a call
+CALL_DRAWS = 1 << 20  # of a block and call; each takes some 20 bytes
+LIVE = 2  # bytes for each number that a step computes: half of them at once, 4 bytes each
+
+
+class Compiled(NamedTuple):
+    """The program for blocks of one size."""
+
+    advance: Any
+    score: Any
+
+
+@dataclass
+class Block:
+    """Lanes that train together; those that wait for their end are in ``waiting`` by place.
+
+    ``seconds`` is what the last epoch took.
+    """
+
+    numbers: Numbers
+    state: State
+    waiting: dict[int, Lane]
+    seconds: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """Places, filled or not."""
+        return len(self.numbers.fold)
+
+
+class Engine:
+    """Trains pools of a task; its program is compiled once for each size of block.
+
+    ``limit`` bounds in bytes what lanes take besides the folds.
+    """
+
+    def __init__(self, task: Task, limit: int) -> None:
+        self.task = task
+        self.limit = limit
+        self.program = Program(task)
+        self.sizes: list[int] = []
+        self._compiled: dict[int, Compiled] = {}
+        self._initial: dict[tuple[int, int], State] = {}
+        self._lock = Lock()
+        self._predict = jax.jit(self.program.predict)
+
+    def load(self, folds: Sequence[int]) -> None:
+        """Put these folds on the device, in the place of those before."""
+        self.folds = list(folds)
+        self.data = stack_folds(self.task, self.folds)
+
+    def pools(self, lanes: Sequence[Lane]) -> list[list[Lane]]:
+        """Part lanes by seed, and settle how large their blocks are."""
+        trainings = list(dict.fromkeys(lane.training for lane in lanes))
+        # Those that mix rows come to lie together: a block without them does not have to.
+        lanes = sorted(lanes, key=lambda lane: trainings.index(lane.training))
+        seeds = list(dict.fromkeys(lane.seed for lane in lanes))
+        pools = [[lane for lane in lanes if lane.seed == seed] for seed in seeds]
+        if not self.sizes:
+            self._settle(pools[0][0], max(map(len, pools)))
+        return pools
+
+    def _settle(self, lane: Lane, lanes: int) -> None:
+        """Choose the size of blocks and the steps of a call, for pools of so many lanes."""
+        work = self.program.work(self.data, lane)
+        on_host = jax.default_backend() == "cpu"
+        self.cost = work.cost(HOST if on_host else ACCELERATOR)
+        self._bytes_of_place = LIVE * work.elements
+        if on_host and work.convolutions:
+            self.sizes, self.program.steps = [1], 1
+            return
+        fitting = max(1, self.limit // self._bytes_of_place)
+        size = min(self.cost.best_size(lanes), fitting)
+        in_time = int(CALL_SECONDS / self.cost(size))
+        in_memory = CALL_DRAWS // (self.task.batch_size * size)
+        self.sizes = [size]
+        self.program.steps = min(self.task.steps, max(2, min(in_time, in_memory)))
+
+    # -- what is made once -------------------------------------------------------------
+
+    def compiled(self, block: Block) -> Compiled:
+        """Return the program for blocks of this size."""
+        with self._lock:
+            if block.size not in self._compiled:
+                self._compiled[block.size] = self._compile(block)
+            return self._compiled[block.size]
+
+    def _compile(self, block: Block) -> Compiled:
+        number, given = jnp.int32(0), (block.numbers, block.state)
+        advance = jax.jit(self.program.advance, donate_argnames="state")
+        score = jax.jit(self.program.score, donate_argnames="state")
+        return Compiled(
+            advance.lower(self.data, number, number, number, *given).compile(),
+            score.lower(self.data, number, *given).compile(),
+        )
+
+    def initial(self, lane: Lane) -> State:
+        """Return the state in which a lane begins; lanes of a fold and seed share it."""
+        pair = (lane.fold, lane.seed)
+        with self._lock:
+            if pair not in self._initial:
+                self._initial[pair] = self.program.initial(*pair)
+            return self._initial[pair]
+
+    # -- what it will take -------------------------------------------------------------
+
+    def trial(self, block: Block) -> float:
+        """Run one call of an epoch and a score; return the seconds of a whole epoch."""
+        compiled, number = self.compiled(block), jnp.int32(0)
+        steps, begun = self.program.steps, time.perf_counter()
+        given = (number, number, jnp.int32(steps), block.numbers, block.state)
+        block.state = jax.block_until_ready(compiled.advance(self.data, *given))
+        advanced = time.perf_counter()
+        block.state = compiled.score(self.data, number, block.numbers, block.state)
+        jax.block_until_ready(block.state)
+        scored = time.perf_counter()
+        return (advanced - begun) * self.task.steps / steps + scored - advanced
+
+    def memory(self, lanes: int, threads: int) -> int:
+        """Return the bytes that folds, so many lanes and a block a thread take."""
+        a_lane = lane_bytes(next(iter(self._initial.values())).trainable)
+        a_block = self._bytes_of_place * self.sizes[0]
+        return fold_bytes(self.task) * len(self.folds) + a_lane * lanes + a_block * threads
+
+    # -- a pool ------------------------------------------------------------------------
+
+    def train(self, pool: Sequence[Lane], map_blocks: Map, share: float) -> Iterator[Trained]:
+        """Train lanes of one seed; ends early if told to.
+
+        ``map_blocks`` applies a function to all blocks; ``share`` is how much of
+        the machine one block has.
+        """
+        blocks, seconds = self.begin(pool), 0.0
+        for epoch in range(self.task.plan.epochs):
+            ended = list(map_blocks(partial(self._epoch, epoch), blocks))
+            if self.task.stop.is_set() or not blocks:
+                return
+            alive = sum(len(block.waiting) for block in blocks)
+            # A lane pays for the places that nobody fills.
+            seconds += sum(block.seconds for block in blocks) * share / alive
+            for block, places in zip(blocks, ended, strict=True):
+                for place in places:
+                    yield self._trained(block, place, seconds)
+            blocks = self._regrouped(blocks)
+
+    def _epoch(self, epoch: int, block: Block) -> list[int]:
+        """Train a block for an epoch and return the places whose lanes have come to their end."""
+        begun = time.perf_counter()
+        compiled, steps, number = self.compiled(block), self.task.steps, jnp.int32(epoch)
+        for begin in range(0, steps, self.program.steps):
+            if self.task.stop.is_set():
+                return []
+            part = (jnp.int32(begin), jnp.int32(min(begin + self.program.steps, steps)))
+            block.state = compiled.advance(self.data, number, *part, block.numbers, block.state)
+        block.state = compiled.score(self.data, number, block.numbers, block.state)
+        done = np.asarray(block.state.done)
+        block.seconds = time.perf_counter() - begun
+        last = epoch + 1 == self.task.plan.epochs
+        return [place for place in block.waiting if last or done[place]]
+
+    def _trained(self, block: Block, place: int, seconds: float) -> Trained:
+        """Take a lane out of its block."""
+        lane, state = block.waiting.pop(place), block.state
+        trainable, other = jax.tree.map(lambda leaf: np.asarray(leaf)[place].copy(), state.best)
+        place_of_fold = jnp.int32(self.folds.index(lane.fold))
+        logits = self._predict(self.data, place_of_fold, trainable, other, state.seeds)
+        fold = self.task.folds[lane.fold]
+        return Trained(
+            lane,
+            float(np.asarray(state.score)[place]),
+            int(np.asarray(state.best_epoch)[place]),
+            np.asarray(logits[0])[: len(fold.validation_x)].copy(),
+            np.asarray(logits[1])[: len(fold.test_x)].copy(),
+            self.program.weights(trainable, other),
+            seconds,
+        )
+
+    # -- from blocks to blocks ---------------------------------------------------------
+
+    def begin(self, pool: Sequence[Lane]) -> list[Block]:
+        """Return the blocks in which a pool begins."""
+        states = [self.initial(lane) for lane in pool]
+        return self._blocks(pool, map_lanes(lambda *leaves: np.stack(leaves), *states))
+
+    def _blocks(self, lanes: Sequence[Lane], state: State) -> list[Block]:
+        """Spread lanes over the cheapest blocks; ``state`` lies on the host."""
+        blocks, begin = [], 0
+        for size in cover(len(lanes), self.sizes, self.cost):
+            places = range(begin, min(begin + size, len(lanes)))
+            blocks.append(self._block(lanes, state, list(places), size))
+            begin += len(places)
+        return blocks
+
+    def _block(self, lanes: Sequence[Lane], state: State, places: list[int], size: int) -> Block:
+        # Places beyond the lanes are filled with the first one, and count as done.
+        filled = places + places[:1] * (size - len(places))
+        taken = map_lanes(lambda leaf: leaf[filled], state)
+        done = np.where(np.arange(size) < len(places), taken.done, True)
+        numbers = self.program.numbers([lanes[place] for place in filled], self.folds)
+        waiting = {place: lanes[i] for place, i in enumerate(places)}
+        numbers, taken = jax.device_put((numbers, taken._replace(done=done)))
+        return Block(numbers, taken, waiting)
+
+    def _regrouped(self, blocks: list[Block]) -> list[Block]:
+        """Move what is left into other blocks where those cost less."""
+        left = [block for block in blocks if block.waiting]
+        alive = sum(len(block.waiting) for block in left)
+        now = sum(self.cost(block.size) for block in left)
+        if not left or sum(map(self.cost, cover(alive, self.sizes, self.cost))) >= now:
+            return left
+        lanes = [lane for block in left for lane in block.waiting.values()]
+        taken = [
+            map_lanes(lambda leaf, places=list(block.waiting): leaf[places], state)
+            for block, state in zip(left, jax.device_get([b.state for b in left]), strict=True)
+        ]
+        return self._blocks(lanes, map_lanes(lambda *leaves: np.concatenate(leaves), *taken))

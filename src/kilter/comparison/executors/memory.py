@@ -1,0 +1,63 @@
+"""How much memory lanes may take, and how many folds and lanes go into it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from kilter.comparison.executors.base import Task
+
+GIB = 1 << 30
+UNKNOWN = 8 * GIB
+COPIES = 5
+"""Of a network's weights in a lane: now, best, their gradients, two moments of Adam."""
+
+
+def budget(memory: float | None) -> int:
+    """Return the bytes that lanes may take: as given in GiB, else half of what there is.
+
+    A part of the whole rather than of what is free, so that the same command is run in the
+    same way every time.
+    """
+    if memory is not None:
+        return int(memory * GIB)
+    return _device_bytes() // 2
+
+
+def _device_bytes() -> int:
+    statistics = jax.local_devices()[0].memory_stats() or {}
+    if "bytes_limit" in statistics:
+        return int(statistics["bytes_limit"])
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on this system
+        return UNKNOWN
+
+
+def fold_bytes(task: Task) -> int:
+    """Return the bytes that the largest fold takes on the device."""
+    rows = max(len(fold.x) for fold in task.folds)
+    others = max(len(fold.validation_x) + len(fold.test_x) for fold in task.folds)
+    neighbors = max(fold.neighbors.nbytes for fold in task.folds)
+    circles = 4 * rows * task.plan.seeds
+    return 4 * (rows + others) * task.width + neighbors + circles
+
+
+def fold_groups(task: Task, wanted: Sequence[int], limit: int) -> list[list[int]]:
+    """Return which folds lie on the device together, in equal groups that fit the limit.
+
+    The last group repeats a fold where it would be smaller, as every shape is compiled.
+    """
+    at_once = min(max(1, limit // fold_bytes(task)), len(wanted))
+    groups = -(-len(wanted) // at_once)
+    at_once = -(-len(wanted) // groups)
+    parts = [list(wanted[begin : begin + at_once]) for begin in range(0, len(wanted), at_once)]
+    return [part + part[-1:] * (at_once - len(part)) for part in parts]
+
+
+def lane_bytes(weights: Sequence[np.ndarray]) -> int:
+    """Return the bytes of a lane's state."""
+    return COPIES * sum(weight.nbytes for weight in weights)

@@ -1,0 +1,166 @@
+"""The engine: early stopping, blocks of any size, lanes that leave."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import pytest
+
+from kilter.comparison.executors import engine as module
+from kilter.comparison.executors.base import Lane, Task, Trained
+from kilter.comparison.executors.cost import Cost
+from kilter.comparison.executors.engine import Engine
+from kilter.comparison.executors.sequential import Sequential
+from kilter.comparison.run import lanes_of
+
+LOGITS = 1e-2  # see test_contract.py
+
+
+def engine_of(task: Task, sizes: Sequence[int], steps: int | None = None) -> Engine:
+    """Return an engine with blocks of these sizes and so many steps a call."""
+    engine = Engine(task, 1 << 30)
+    engine.load(range(len(task.folds)))
+    engine.sizes, engine.cost = list(sizes), Cost(1, 1)
+    engine.program.steps = task.steps if steps is None else steps
+    return engine
+
+
+def trained_by(engine: Engine, lanes: Sequence[Lane]) -> dict[Lane, Trained]:
+    return {one.lane: one for one in engine.train(lanes, map, 1.0)}
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Epochs and sizes of blocks, in the order in which they were trained."""
+    seen: list[tuple[int, int]] = []
+    epoch = Engine._epoch
+
+    def counted(self: Engine, number: int, block: module.Block) -> list[int]:
+        seen.append((number, block.size))
+        return epoch(self, number, block)
+
+    monkeypatch.setattr(Engine, "_epoch", counted)
+    return seen
+
+
+def test_a_lane_ends_after_its_patience(task_of: Callable, calls: list) -> None:
+    task = task_of(2, remedies=["focal"], learning_rate=0.0, epochs=20, patience=3)
+    lanes = [lane for lane in lanes_of(task.plan) if lane.fold == 0]
+    trained = trained_by(engine_of(task, [2]), lanes)
+    assert calls == [(epoch, 2) for epoch in range(4)]  # the first and three more
+    assert trained.keys() == set(lanes)
+    for one in trained.values():
+        assert one.epoch == 0
+        for weight, initial in zip(one.weights, task.network(0, 0).get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, initial)
+
+
+def test_a_pool_ends_when_it_is_told_to(task_of: Callable, calls: list) -> None:
+    task = task_of(2, epochs=20, patience=20)
+    engine = engine_of(task, [3])
+    lanes = lanes_of(task.plan)[:3]
+
+    def stops(function: Callable, blocks: list) -> list:
+        if len(calls) == 2:
+            task.stop.set()
+        return [function(block) for block in blocks]
+
+    assert list(engine.train(lanes, stops, 1.0)) == []
+    assert [epoch for epoch, _ in calls] == [0, 1, 2]
+
+
+def agree(one: Trained, other: Trained, atol: float = LOGITS) -> None:
+    assert one.epoch == other.epoch
+    assert one.score == pytest.approx(other.score, abs=1e-3)
+    np.testing.assert_allclose(one.validation, other.validation, atol=atol)
+    np.testing.assert_allclose(one.test, other.test, atol=atol)
+
+
+def test_blocks_of_any_size_are_one_fit_after_another(task_of: Callable, calls: list) -> None:
+    """Early stopping, folds of different sizes, mixtures, lanes that move to other blocks."""
+    task = task_of(3, remedies=["smote", "focal"], epochs=12, patience=2, learning_rate=0.02)
+    lanes = lanes_of(task.plan)  # three trainings of two folds
+    together = trained_by(engine_of(task, [4, 1]), lanes)
+    assert together.keys() == set(lanes)
+    sizes = [sorted(size for epoch, size in calls if epoch == number) for number in range(12)]
+    assert sizes[0] == [1, 1, 4]
+    assert len({tuple(size) for size in sizes if size}) > 1  # some left early, the rest moved
+    # the second fold lies at an offset, and is smaller
+    smote = [lane for lane in lanes if lane.training[0].synthetic and lane.fold == 1]
+    for alone in Sequential().train(task, smote):
+        one = together[alone.lane]
+        agree(one, alone)
+        assert len(one.validation) == len(task.folds[one.lane.fold].validation_x)
+        network = task.network(one.lane.fold, one.lane.seed)
+        network.set_weights(one.weights)
+        x = task.folds[one.lane.fold].test_x
+        np.testing.assert_allclose(network.predict(x, verbose=0), one.test, atol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 100])
+def test_an_epoch_in_parts_is_the_epoch(task_of: Callable, steps: int) -> None:
+    task = task_of(2, remedies=["balanced-batches"], dropout=0.2)  # ten steps an epoch
+    lanes = lanes_of(task.plan)
+    whole = trained_by(engine_of(task, [4]), lanes)
+    parts = trained_by(engine_of(task, [4], steps), lanes)
+    for lane, one in whole.items():
+        agree(one, parts[lane], atol=1e-4)
+
+
+def test_lanes_say_how_long_they_took(task_of: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = task_of(2, remedies=["focal"], epochs=3, patience=3)
+    now = iter(range(1000))
+    monkeypatch.setattr(module.time, "perf_counter", lambda: float(next(now)))
+    trained = trained_by(engine_of(task, [4]), lanes_of(task.plan))
+    # each block and epoch takes a second of this clock; three of them, of four lanes
+    assert [one.seconds for one in trained.values()] == [pytest.approx(3 / 4)] * 4
+
+
+def test_pools_are_lanes_of_one_seed_with_those_that_mix_side_by_side(task_of: Callable) -> None:
+    task = task_of(2, remedies=["smote", "focal"], seeds=3)
+    engine = Engine(task, 1 << 30)
+    engine.load([0, 1])
+    pools = engine.pools(lanes_of(task.plan))
+    assert [{lane.seed for lane in pool} for pool in pools] == [{0}, {1}, {2}]
+    for pool in pools:
+        mixing = [lane.training[0].synthetic for lane in pool]
+        assert sum(a != b for a, b in itertools.pairwise(mixing)) <= 2
+
+
+def test_what_memory_holds_bounds_a_block(task_of: Callable) -> None:
+    task = task_of(2, remedies=["smote", "focal"])
+    sizes = []
+    for limit in (1, 1 << 40):
+        engine = Engine(task, limit)
+        engine.load([0, 1])
+        engine.pools(lanes_of(task.plan))
+        sizes += engine.sizes
+    assert sizes == [1, 6]
+
+
+def test_convolutions_are_trained_alone_step_by_step(task_of: Callable, in_order: Callable) -> None:
+    def build(width: int, outputs: int, seed: int) -> keras.Model:
+        layers = keras.layers
+        glorot = keras.initializers.GlorotUniform
+        return keras.Sequential(
+            [
+                keras.Input((width,)),
+                layers.Reshape((width, 1)),
+                layers.Conv1D(4, 2, activation="relu", kernel_initializer=glorot(seed)),
+                layers.Flatten(),
+                layers.Dense(outputs, kernel_initializer=glorot(seed + 1)),
+            ]
+        )
+
+    task = task_of(2, remedies=["focal"], epochs=2)
+    task = Task(task.plan, task.folds, 2, 1, build, task.stop)
+    engine = Engine(task, 1 << 30)
+    engine.load([0, 1])
+    (pool,) = engine.pools(lanes_of(task.plan))
+    assert (engine.sizes, engine.program.steps) == ([1], 1)
+    found = in_order(engine.train(pool, map, 1.0))
+    for one, alone in zip(found, in_order(Sequential().train(task, pool)), strict=True):
+        agree(one, alone)
