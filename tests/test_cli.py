@@ -677,6 +677,7 @@ def test_bad_files(name: str, content: bytes | None, fragments: Sequence[str]) -
         (["--metric", "f1"], ["`metric` must be one of", "macro_f1", "`f1`"]),
         (["--metric", "macro-f1"], ["Did you mean `macro_f1`?"]),
         (["--memory", "0"], ["`memory` must be above 0; got 0.0. It counts GiB."]),
+        (["--devices", "0"], ["`devices` must be a whole number of at least 1; got 0."]),
         (["--executor", "gpu"], ["`executor` must be one of auto, lanes", "`gpu`"]),
         (["--min-recall", 2], ["`min_recall` must be above 0, at most 1; got 2.0"]),
         (["--min-recall", "nan"], ["`min_recall` must be above 0"]),
@@ -932,24 +933,24 @@ def test_the_demo() -> None:
 
 
 class TestDryRun:
-    def test_it_says_what_a_comparison_takes_and_leaves_nothing(
-        self, kilter: Callable, quick: Quick
-    ) -> None:
+    def test_it_says_what_a_comparison_takes_and_leaves_nothing(self, quick: Quick) -> None:
         said = kilter("compare", write(table()), *FRAUD, *SMALL, "--dry-run")
         assert said.code == 0
         rows = dict(line.split(maxsplit=1) for line in said.out.strip().splitlines())
-        assert int(rows["trainings"]) == len(quick.trained) or quick.trained == []
+        assert rows["trainings"].strip() == "4"
+        assert quick.trained == []
         assert rows["lanes"].strip() == "8 at a time on 2 threads, 31 steps a call"
         assert rows["memory"].strip() == "1.5 of 12.0 GiB, 5 folds at a time"
         assert rows["training"].strip() == "about 1.5 min; 2.0 h if none stops early"
         assert not leftovers()
 
-    def test_json_has_the_same_numbers(self, kilter: Callable, quick: Quick) -> None:
+    def test_json_has_the_same_numbers(self, quick: Quick) -> None:
         said = kilter("compare", write(table()), *FRAUD, *SMALL, "--dry-run", "--json")
         found = json.loads(said.out)
-        assert (found["lanes"], found["seconds"], found["limit"]) == (8, 90, 12 << 30)
+        assert (found["lanes"], found["limit"]) == (8, 12 << 30)
+        assert found["seconds"] == pytest.approx(90, abs=5)  # and the time to make the folds
 
-    def test_what_is_wrong_is_said_as_ever(self, kilter: Callable, quick: Quick) -> None:
+    def test_what_is_wrong_is_said_as_ever(self, quick: Quick) -> None:
         refused(
             kilter("compare", write(table()), *FRAUD, "--remedies", "smot", "--dry-run"), "`smote`"
         )

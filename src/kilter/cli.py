@@ -105,6 +105,9 @@ def compare(
         float | None,
         typer.Option(help="GiB that lanes may take; half of the machine's if not given."),
     ] = None,
+    devices: Annotated[
+        int | None, typer.Option(help="JAX's devices to spread lanes over; all if not given.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it will take, and train nothing.")
@@ -124,6 +127,7 @@ def compare(
         "min_recall": min_recall,
         "executor": executor,
         "memory": memory,
+        "devices": devices,
         "resume": resume,
     }
     if dry_run:

@@ -59,8 +59,15 @@ def test_memory_is_a_number_above_zero(name: str, memory: Any) -> None:
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
-def test_memory_goes_to_the_lanes() -> None:
-    assert driver.find_executor("lanes", 1.5).memory == 1.5
+def test_memory_and_devices_go_to_the_lanes() -> None:
+    lanes = driver.find_executor("lanes", 1.5, 3)
+    assert (lanes.memory, lanes.devices) == (1.5, 3)
+
+
+@pytest.mark.parametrize("devices", [0, -1, 1.5, True, "2"])
+def test_devices_are_counted(devices: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"`devices` must be a whole number of at least 1; got"):
+        driver.find_executor("auto", None, devices)
 
 
 def test_every_row_is_predicted_once_a_remedy(judged: SimpleNamespace) -> None:

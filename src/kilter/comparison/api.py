@@ -35,6 +35,7 @@ def compare(
     min_recall: float | None = None,
     executor: str = "auto",
     memory: float | None = None,
+    devices: int | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     observe: Observer | None = None,
@@ -74,6 +75,8 @@ def compare(
         How to train; see `kilter.comparison.run`.
     memory : float, optional
         GiB that lanes may take on the device; half of what it has if not given.
+    devices : int, optional
+        How many of JAX's devices the lanes are spread over; all if not given.
     out : path, optional
         Folder for the result's files.
     resume : bool
@@ -110,7 +113,15 @@ def compare(
     dataset = load(data, target, drop=tuple(drop), group=group, time=time)
     if cost is not None:
         plan = replace(plan, costs=read_costs(cost, dataset.schema.classes).matrix)
-    result = run(plan, dataset, executor=executor, memory=memory, folder=folder, observe=observe)
+    result = run(
+        plan,
+        dataset,
+        executor=executor,
+        memory=memory,
+        devices=devices,
+        folder=folder,
+        observe=observe,
+    )
     return replace(result, dataframes=_library(data))
 
 
@@ -124,6 +135,7 @@ def forecast(
     drop: Sequence[str] = (),
     executor: str = "auto",
     memory: float | None = None,
+    devices: int | None = None,
     **settings: Any,
 ) -> Forecast:
     """Say what `kilter.compare` with the same arguments will take, before it begins.
@@ -134,7 +146,7 @@ def forecast(
 
     Parameters
     ----------
-    data, target, remedies, group, time, drop, executor, memory, **settings
+    data, target, remedies, group, time, drop, executor, memory, devices, **settings
         As `kilter.compare` has them.
 
     Returns
@@ -152,7 +164,7 @@ def forecast(
     """
     plan = Plan.make(remedies, **settings)
     dataset = load(data, target, drop=tuple(drop), group=group, time=time)
-    return forecast_run(plan, dataset, executor=executor, memory=memory)
+    return forecast_run(plan, dataset, executor=executor, memory=memory, devices=devices)
 
 
 def _library(data: Any) -> str:

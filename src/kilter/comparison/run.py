@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from kilter._errors import ArgumentError, did_you_mean
-from kilter._numbers import above_zero
+from kilter._numbers import above_zero, is_whole
 from kilter._types import Dataset, Split
 from kilter.artifact import Model
 from kilter.comparison.executors.base import EncodedFold, Executor, Forecast, Lane, Task, Trained
@@ -48,6 +48,7 @@ def run(
     *,
     executor: str = "auto",
     memory: float | None = None,
+    devices: int | None = None,
     folder: RunFolder | None = None,
     observe: Observer | None = None,
 ) -> Result:
@@ -68,6 +69,8 @@ def run(
     memory : float, optional
         GiB that lanes may take on the device; half of what it has if not given. Folds that
         do not fit together are trained one after another.
+    devices : int, optional
+        How many of JAX's devices the lanes are spread over; all if not given.
     folder : RunFolder, optional
         Keeps finished trainings, and the result's files at the end.
     observe : callable, optional
@@ -78,7 +81,7 @@ def run(
     Result
     """
     begin = clock.perf_counter()
-    trainer = find_executor(executor, memory)
+    trainer = find_executor(executor, memory, devices)
     splits = split(dataset, plan.folds, plan.seed)
     encoded = encode(splits, dataset.schema, plan)
     positive = rarest_class(dataset.labels)
@@ -117,11 +120,16 @@ def run(
 
 
 def forecast(
-    plan: Plan, dataset: Dataset, *, executor: str = "auto", memory: float | None = None
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    executor: str = "auto",
+    memory: float | None = None,
+    devices: int | None = None,
 ) -> Forecast:
     """Say what `run` with the same arguments will take, after a trial of some seconds."""
     begin = clock.perf_counter()
-    trainer = find_executor(executor, memory)
+    trainer = find_executor(executor, memory, devices)
     folds = encode(split(dataset, plan.folds, plan.seed), dataset.schema, plan).folds
     task = _task(plan, dataset, folds, rarest_class(dataset.labels))
     ready = clock.perf_counter() - begin
@@ -129,8 +137,8 @@ def forecast(
     return replace(training, seconds=training.seconds + ready, most=training.most + ready)
 
 
-def find_executor(name: str, memory: float | None = None) -> Executor:
-    """Return the executor of this name; ``memory`` in GiB is for lanes."""
+def find_executor(name: str, memory: float | None = None, devices: int | None = None) -> Executor:
+    """Return the executor of this name; ``memory`` in GiB and ``devices`` are for lanes."""
     if name not in EXECUTORS:
         raise ArgumentError(
             f"`executor` must be one of {', '.join(EXECUTORS)}; got `{name}`."
@@ -138,10 +146,12 @@ def find_executor(name: str, memory: float | None = None) -> Executor:
         )
     if memory is not None:
         memory = above_zero("memory", memory, "It counts GiB.")
+    if devices is not None and not (is_whole(devices) and devices > 0):
+        raise ArgumentError(f"`devices` must be a whole number of at least 1; got {devices!r}.")
     if name == "lanes" or (name == "auto" and keras.backend.backend() == "jax"):
         from kilter.comparison.executors.lanes import Lanes
 
-        return Lanes(memory)
+        return Lanes(memory, devices)
     if name == "ray":
         from kilter.comparison.executors.ray import Ray
 

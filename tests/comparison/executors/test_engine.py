@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -17,11 +18,12 @@ from kilter.comparison.executors.sequential import Sequential
 from kilter.comparison.run import lanes_of
 
 LOGITS = 1e-2  # see test_contract.py
+DEVICE = jax.devices()[:1]
 
 
 def engine_of(task: Task, sizes: Sequence[int], steps: int | None = None) -> Engine:
     """Return an engine with blocks of these sizes and so many steps a call."""
-    engine = Engine(task, 1 << 30)
+    engine = Engine(task, 1 << 30, DEVICE)
     engine.load(range(len(task.folds)))
     engine.sizes, engine.cost = list(sizes), Cost(1, 1)
     engine.program.steps = task.steps if steps is None else steps
@@ -121,7 +123,7 @@ def test_lanes_say_how_long_they_took(task_of: Callable, monkeypatch: pytest.Mon
 
 def test_pools_are_lanes_of_one_seed_with_those_that_mix_side_by_side(task_of: Callable) -> None:
     task = task_of(2, remedies=["smote", "focal"], seeds=3)
-    engine = Engine(task, 1 << 30)
+    engine = Engine(task, 1 << 30, DEVICE)
     engine.load([0, 1])
     pools = engine.pools(lanes_of(task.plan))
     assert [{lane.seed for lane in pool} for pool in pools] == [{0}, {1}, {2}]
@@ -134,7 +136,7 @@ def test_what_memory_holds_bounds_a_block(task_of: Callable) -> None:
     task = task_of(2, remedies=["smote", "focal"])
     sizes = []
     for limit in (1, 1 << 40):
-        engine = Engine(task, limit)
+        engine = Engine(task, limit, DEVICE)
         engine.load([0, 1])
         engine.pools(lanes_of(task.plan))
         sizes += engine.sizes
@@ -157,7 +159,7 @@ def test_convolutions_are_trained_alone_step_by_step(task_of: Callable, in_order
 
     task = task_of(2, remedies=["focal"], epochs=2)
     task = Task(task.plan, task.folds, 2, 1, build, task.stop)
-    engine = Engine(task, 1 << 30)
+    engine = Engine(task, 1 << 30, DEVICE)
     engine.load([0, 1])
     (pool,) = engine.pools(lanes_of(task.plan))
     assert (engine.sizes, engine.program.steps) == ([1], 1)

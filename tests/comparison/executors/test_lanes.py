@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event
 
 import keras
 import numpy as np
 import pytest
 
-from kilter._errors import BackendError
+from kilter._errors import ArgumentError, BackendError
 from kilter.comparison.executors import lanes as module
 from kilter.comparison.executors.base import Trained
 from kilter.comparison.executors.cost import Cost
 from kilter.comparison.executors.lanes import Lanes
 from kilter.comparison.run import lanes_of
+
+HERE = Path(__file__).parent
 
 
 def test_lanes_need_jax(task_of: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,8 +55,8 @@ def test_folds_one_after_another_are_folds_together(
 class Instant:
     """Takes the place of the engine: compiles and trains nothing."""
 
-    def __init__(self, task, limit) -> None:
-        self.task = task
+    def __init__(self, task, limit, devices) -> None:
+        self.task, self.devices = task, len(devices)
 
     def load(self, folds) -> None:
         self.folds = folds
@@ -125,7 +131,7 @@ def test_a_forecast_counts_epochs_by_hand(
 ) -> None:
     # two pools of six lanes; a block and epoch takes a second, on each of two threads
     task = task_of(2, remedies=["focal", "smote"], seeds=2, epochs=20, patience=9)
-    monkeypatch.setattr(module, "_workers", lambda: 2)
+    monkeypatch.setattr(module, "_workers", lambda devices: 2)
     monkeypatch.setattr(module.Engine, "trial", lambda self, block: 1.0)
     monkeypatch.setattr(module.time, "perf_counter", lambda: 0.0)
 
@@ -149,3 +155,20 @@ def test_a_forecast_of_few_seconds_holds(task_of: Callable) -> None:
     found = Lanes().forecast(task, lanes_of(task.plan))
     assert 0 < found.seconds <= found.most < 60
     assert found.steps == task.steps
+
+
+def test_more_devices_than_there_are(task_of: Callable) -> None:
+    task = task_of(2)
+    with pytest.raises(ArgumentError, match=r"`devices` must be at most \d+, as many as .* got 99"):
+        list(Lanes(devices=99).train(task, lanes_of(task.plan)))
+
+
+@pytest.mark.slow
+def test_many_devices_give_the_numbers_of_one(tmp_path: Path) -> None:
+    """In a process of its own: how many devices a host has is fixed when JAX begins."""
+    count = "--xla_force_host_platform_device_count=4"
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": count}
+    command = [sys.executable, str(HERE / "on_devices.py"), str(HERE)]
+    done = subprocess.run(command, env=environment, timeout=300, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["4", "devices,", "8", "lanes", "alike"]

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from kilter.comparison.executors.base import EncodedFold, Task
@@ -35,7 +34,7 @@ class Data(NamedTuple):
 
 
 def stack_folds(task: Task, numbers: Sequence[int]) -> Data:
-    """Put these folds on the device, in the shapes that any others of the task would have."""
+    """Stack these folds, on the host, in the shapes that any others of the task would have."""
     stacked = partial(_stacked, task, numbers)
     x = stacked(lambda fold: fold.x).reshape(-1, task.width)
     rows = len(x) // len(numbers)
@@ -43,7 +42,7 @@ def stack_folds(task: Task, numbers: Sequence[int]) -> Data:
     if any(len(fold.neighbors) for fold in task.folds):
         neighbors = stacked(lambda fold: fold.neighbors).reshape(len(x), -1)
     circles = [task.circle(fold, seed) for fold in numbers for seed in range(task.plan.seeds)]
-    parts = Data(
+    return Data(
         x,
         neighbors,
         # The scaled numbers come first in every fold, and each has as many of them.
@@ -56,7 +55,6 @@ def stack_folds(task: Task, numbers: Sequence[int]) -> Data:
         stacked(lambda fold: _ranked(task, fold), fill=-1),
         stacked(lambda fold: fold.test_x),
     )
-    return jax.tree.map(jnp.asarray, parts)
 
 
 def _ranked(task: Task, fold: EncodedFold) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from kilter.comparison.executors.base import Lane, Task, Trained
 from kilter.comparison.executors.cost import ACCELERATOR, HOST, cover
 from kilter.comparison.executors.device import stack_folds
 from kilter.comparison.executors.memory import fold_bytes, lane_bytes
-from kilter.comparison.executors.program import Numbers, Program, State, map_lanes
+from kilter.comparison.executors.program import SHARED, Numbers, Program, State, map_lanes
 
 Map = Callable[[Callable[["Block"], list[int]], Sequence["Block"]], Iterable[list[int]]]
 
@@ -54,12 +56,17 @@ class Block:
 class Engine:
     """Trains pools of a task; its program is compiled once for each size of block.
 
-    ``limit`` bounds in bytes what lanes take besides the folds.
+    ``limit`` bounds in bytes what lanes take besides the folds. The places of a block are
+    spread over ``devices``; each has all folds.
     """
 
-    def __init__(self, task: Task, limit: int) -> None:
+    def __init__(self, task: Task, limit: int, devices: Sequence[jax.Device]) -> None:
         self.task = task
         self.limit = limit
+        self.devices = len(devices)
+        mesh = Mesh(np.array(devices), "lanes")
+        self._everywhere = NamedSharding(mesh, PartitionSpec())
+        self._spread = NamedSharding(mesh, PartitionSpec("lanes"))
         self.program = Program(task)
         self.sizes: list[int] = []
         self._compiled: dict[int, Compiled] = {}
@@ -70,7 +77,7 @@ class Engine:
     def load(self, folds: Sequence[int]) -> None:
         """Put these folds on the device, in the place of those before."""
         self.folds = list(folds)
-        self.data = stack_folds(self.task, self.folds)
+        self.data = jax.device_put(stack_folds(self.task, self.folds), self._everywhere)
 
     def pools(self, lanes: Sequence[Lane]) -> list[list[Lane]]:
         """Part lanes by seed, and settle how large their blocks are."""
@@ -90,10 +97,11 @@ class Engine:
         self.cost = work.cost(HOST if on_host else ACCELERATOR)
         self._bytes_of_place = LIVE * work.elements
         if on_host and work.convolutions:
-            self.sizes, self.program.steps = [1], 1
+            self.sizes, self.program.steps = [self.devices], 1
             return
         fitting = max(1, self.limit // self._bytes_of_place)
-        size = min(self.cost.best_size(lanes), fitting)
+        # Each device has a block of its own, so to say, of a share of the lanes.
+        size = min(self.cost.best_size(math.ceil(lanes / self.devices)), fitting) * self.devices
         in_time = int(CALL_SECONDS / self.cost(size))
         in_memory = CALL_DRAWS // (self.task.batch_size * size)
         self.sizes = [size]
@@ -221,8 +229,13 @@ class Engine:
         done = np.where(np.arange(size) < len(places), taken.done, True)
         numbers = self.program.numbers([lanes[place] for place in filled], self.folds)
         waiting = {place: lanes[i] for place, i in enumerate(places)}
-        numbers, taken = jax.device_put((numbers, taken._replace(done=done)))
-        return Block(numbers, taken, waiting)
+        return Block(self._put(numbers), self._put(taken._replace(done=done)), waiting)
+
+    def _put(self, tree: Any) -> Any:
+        """Put numbers or a state on the devices, each place on one of them."""
+        spread = map_lanes(partial(jax.device_put, device=self._spread), tree)
+        shared = {name: getattr(tree, name) for name in tree._fields if name in SHARED}
+        return spread._replace(**jax.device_put(shared, self._everywhere))
 
     def _regrouped(self, blocks: list[Block]) -> list[Block]:
         """Move what is left into other blocks where those cost less."""

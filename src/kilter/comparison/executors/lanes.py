@@ -18,7 +18,7 @@ import jax
 import keras
 from joblib import cpu_count
 
-from kilter._errors import BackendError
+from kilter._errors import ArgumentError, BackendError
 from kilter.comparison.executors.base import Executor, Forecast, Lane, Task, Trained
 from kilter.comparison.executors.engine import Engine
 from kilter.comparison.executors.memory import budget, fold_groups
@@ -30,11 +30,13 @@ class Lanes(Executor):
     """Trains all lanes of a shape in one compiled program; needs the JAX backend.
 
     ``memory`` bounds what the lanes take, in GiB; half of the device's if not given. Folds
-    that do not fit in together are trained one after another.
+    that do not fit in together are trained one after another. Lanes are spread over as many
+    ``devices`` of JAX's as given, or all.
     """
 
-    def __init__(self, memory: float | None = None) -> None:
+    def __init__(self, memory: float | None = None, devices: int | None = None) -> None:
         self.memory = memory
+        self.devices = devices
 
     def train(self, task: Task, lanes: Sequence[Lane]) -> Iterator[Trained]:
         """Train pool by pool, as many blocks at a time as there are host threads."""
@@ -42,7 +44,7 @@ class Lanes(Executor):
         if not lanes:
             return
         limit = budget(self.memory)
-        engine = Engine(task, limit // 2)
+        engine = Engine(task, limit // 2, _devices(self.devices))
         for folds in fold_groups(task, sorted({lane.fold for lane in lanes}), limit // 2):
             engine.load(folds)
             mine = [lane for lane in lanes if lane.fold in folds]
@@ -51,8 +53,9 @@ class Lanes(Executor):
     def forecast(self, task: Task, lanes: Sequence[Lane]) -> Forecast:
         """Compile, and time an epoch of as many blocks as run side by side."""
         _require_jax()
-        begun, limit, threads = time.perf_counter(), budget(self.memory), _workers()
-        engine = Engine(task, limit // 2)
+        begun, limit = time.perf_counter(), budget(self.memory)
+        engine = Engine(task, limit // 2, _devices(self.devices))
+        threads = _workers(engine.devices)
         groups = fold_groups(task, sorted({lane.fold for lane in lanes}), limit // 2)
         engine.load(groups[0])
         pools = engine.pools([lane for lane in lanes if lane.fold in groups[0]])
@@ -87,9 +90,19 @@ def _require_jax() -> None:
         )
 
 
-def _workers() -> int:
+def _devices(wanted: int | None) -> list[jax.Device]:
+    there = jax.local_devices()
+    if wanted is not None and wanted > len(there):
+        raise ArgumentError(
+            f"`devices` must be at most {len(there)}, as many as JAX sees here; got {wanted}."
+        )
+    return there[:wanted]
+
+
+def _workers(devices: int) -> int:
     """Return how many host threads compute: JAX frees the interpreter lock meanwhile."""
-    return 1 if jax.default_backend() != "cpu" else min(cpu_count(), MOST_THREADS)
+    on_one_host = jax.default_backend() == "cpu" and devices == 1
+    return min(cpu_count(), MOST_THREADS) if on_one_host else 1
 
 
 def _run_threads(engine: Engine, pools: Sequence[Sequence[Lane]]) -> Iterator[Trained]:
@@ -98,7 +111,7 @@ def _run_threads(engine: Engine, pools: Sequence[Sequence[Lane]]) -> Iterator[Tr
     Each pool has a thread that waits for its blocks; those are computed by workers that all
     pools share, so that nobody is idle while a pool has only few lanes left.
     """
-    threads = _workers()
+    threads = _workers(engine.devices)
     results: SimpleQueue[Any] = SimpleQueue()
     with ThreadPoolExecutor(threads) as workers, ThreadPoolExecutor(threads) as waiting:
 

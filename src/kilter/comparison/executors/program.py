@@ -25,14 +25,16 @@ from kilter.sampling import draw_base, draw_rows, mix
 
 
 class Numbers(NamedTuple):
-    """What a lane is, in numbers; a leading lane axis but for ``key``.
+    """What a lane is, in numbers; a leading lane axis but for ``key`` and ``mixes``.
 
-    ``fold`` and ``circle`` say which rows of `Data` are its own.
+    ``fold`` and ``circle`` say which rows of `Data` are its own, ``mixes`` whether any lane
+    of the block mixes rows.
     """
 
     fold: Tree
     circle: Tree
     key: Tree
+    mixes: Tree
     quotas: Tree
     loss: Tree
 
@@ -50,7 +52,7 @@ class State(NamedTuple):
     done: Tree
 
 
-SHARED = ("key", "seeds")
+SHARED = ("key", "mixes", "seeds")
 """Fields without a lane axis: lanes of a block have one seed."""
 
 
@@ -105,15 +107,14 @@ class Program:
         )
         return cross_entropy(labels, logits, **numbers._asdict()).mean(), non_trainable
 
-    def _step(self, data: Data, mixes: Any, numbers: Numbers, batch: Tree, carry: Tree) -> Tree:
+    def _step(self, data: Data, numbers: Numbers, batch: Tree, carry: Tree) -> Tree:
         trainable, other, seeds, optimizer = carry
         rows, labels, tickets, shares = batch
         offset = data.offsets[numbers.fold]
         x = data.x[offset + rows]
         if data.neighbors is not None:
-            x = jax.lax.cond(
-                mixes, partial(_mixed, data, offset, rows, tickets, shares), lambda x: x, x
-            )
+            mixed = partial(_mixed, data, offset, rows, tickets, shares)
+            x = jax.lax.cond(numbers.mixes, mixed, lambda x: x, x)
         gradient = jax.grad(self._loss, has_aux=True)
         gradients, non_trainable = gradient(trainable, other, seeds, x, labels, numbers.loss)
         other, seeds = self._part(non_trainable)
@@ -123,7 +124,6 @@ class Program:
     def _advance(
         self,
         data: Data,
-        mixes: Any,
         epoch: Any,
         begin: Any,
         end: Any,
@@ -141,7 +141,7 @@ class Program:
 
         def step(index: Any, carry: Tree) -> Tree:
             batch = [jax.lax.dynamic_index_in_dim(part, index, keepdims=False) for part in batches]
-            return self._one_step(data, mixes, numbers, batch, carry)
+            return self._one_step(data, numbers, batch, carry)
 
         carry = (state.trainable, state.other, state.seeds, state.optimizer)
         if self.steps == 1:
@@ -179,8 +179,7 @@ class Program:
         self, data: Data, epoch: Any, begin: Any, end: Any, numbers: Numbers, state: State
     ) -> State:
         """Take the steps from ``begin`` up to ``end`` of an epoch."""
-        mixes = (numbers.quotas.mixed > 0).any()
-        return _of_each(partial(self._advance, data, mixes, epoch, begin, end), numbers, state)
+        return _of_each(partial(self._advance, data, epoch, begin, end), numbers, state)
 
     def score(self, data: Data, epoch: Any, numbers: Numbers, state: State) -> State:
         """Score the validation rows at the end of an epoch and keep the best networks."""
@@ -202,7 +201,7 @@ class Program:
         numbers = map_lanes(lambda leaf: leaf[0], self.numbers([lane], [lane.fold]))
         state = self.initial(lane.fold, lane.seed)
         carry = (state.trainable, state.other, state.seeds, state.optimizer)
-        step = jax.make_jaxpr(self._one_step)(data, jnp.bool_(True), numbers, batch, carry)
+        step = jax.make_jaxpr(self._one_step)(data, numbers, batch, carry)
         return count_work(step.jaxpr)
 
     def numbers(self, lanes: Sequence[Lane], folds: Sequence[int]) -> Numbers:
@@ -216,11 +215,14 @@ class Program:
                 np.int32(folds.index(lane.fold)),
                 np.int32(folds.index(lane.fold) * task.plan.seeds + lane.seed),
                 None,
+                None,
                 draw.quotas(counts, task.steps, task.batch_size),
                 loss.numbers(counts),
             )
 
-        return stack_trees([of_lane(lane) for lane in lanes])._replace(key=task.key(lanes[0].seed))
+        stacked = stack_trees([of_lane(lane) for lane in lanes])
+        mixes = np.bool_((stacked.quotas.mixed > 0).any())
+        return stacked._replace(key=task.key(lanes[0].seed), mixes=mixes)
 
     def initial(self, fold: int, seed: int) -> State:
         """Return the state that lanes of a fold and seed begin in, without a lane axis."""
