@@ -138,11 +138,11 @@ def forecast(
     devices: int | None = None,
     **settings: Any,
 ) -> Forecast:
-    """Say what `kilter.compare` with the same arguments will take, before it begins.
+    """Say what the trainings of `kilter.compare` with the same arguments will take.
 
-    Compiles and runs an epoch of a few trainings, which takes some seconds; nothing of it
-    is kept but what JAX caches. Trainings are expected to end evenly between the first
-    epoch at which they may and the last, so the time is right within a factor of 1.5 or so.
+    Compiles and runs an epoch of a few of them, which takes some seconds; nothing of it is
+    kept but what JAX caches. Trainings are expected to end evenly between the first epoch
+    at which they may and the last. Judging them and saving the result come on top.
 
     Parameters
     ----------

@@ -112,6 +112,30 @@ def test_an_epoch_in_parts_is_the_epoch(task_of: Callable, steps: int) -> None:
         agree(one, parts[lane], atol=1e-4)
 
 
+def test_lanes_scored_in_turn_are_lanes_scored_together(task_of: Callable) -> None:
+    task = task_of(3, remedies=["focal"], dropout=0.2, patience=1)
+    lanes = lanes_of(task.plan)
+    together = trained_by(engine_of(task, [4]), lanes)
+    engine = engine_of(task, [4])
+    engine.program.score_in_turn = True
+    in_turn = trained_by(engine, lanes)
+    for lane, one in together.items():
+        agree(one, in_turn[lane], atol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [120, 1 << 21])
+def test_many_rows_are_scored_in_turn(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr(module, "SCORED", 1 << 24)
+    task = task_of(2, remedies=["smote", "focal"])
+    engine = Engine(task, 1 << 40, DEVICE)
+    engine.load([0, 1])
+    object.__setattr__(task.folds[0], "validation_x", np.empty((rows, 4), np.float32))
+    engine.pools(lanes_of(task.plan))
+    assert engine.program.score_in_turn is (rows > 120)
+
+
 def test_lanes_say_how_long_they_took(task_of: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     task = task_of(2, remedies=["focal"], epochs=3, patience=3)
     now = iter(range(1000))

@@ -25,6 +25,7 @@ Map = Callable[[Callable[["Block"], list[int]], Sequence["Block"]], Iterable[lis
 
 CALL_SECONDS = 0.5  # an interrupt waits for the end of a call
 CALL_DRAWS = 1 << 20  # of a block and call; each takes some 20 bytes
+SCORED = 1 << 27  # numbers that scoring a block computes at once
 LIVE = 2  # bytes for each number that a step computes: half of them at once, 4 bytes each
 
 
@@ -105,6 +106,9 @@ class Engine:
         in_time = int(CALL_SECONDS / self.cost(size))
         in_memory = CALL_DRAWS // (self.task.batch_size * size)
         self.sizes = [size]
+        rows = max(len(fold.validation_x) for fold in self.task.folds)
+        scored = work.elements * rows / self.task.batch_size * size
+        self.program.score_in_turn = self.devices == 1 and scored > SCORED
         self.program.steps = min(self.task.steps, max(2, min(in_time, in_memory)))
 
     # -- what is made once -------------------------------------------------------------

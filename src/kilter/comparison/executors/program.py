@@ -75,11 +75,13 @@ class Program:
 
     ``steps``, to be set before compiling, is how many a call takes at most. One step alone is
     not put into a loop, and one lane not under ``vmap``: convolutions are slow there on a CPU.
+    With ``score_in_turn`` lanes are scored one after another, as many rows take much memory.
     """
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.steps = task.steps
+        self.score_in_turn = False
         self.model = task.network(0, 0)
         self.optimizer = task.optimizer()
         self.optimizer.build(self.model.trainable_variables)
@@ -183,7 +185,8 @@ class Program:
 
     def score(self, data: Data, epoch: Any, numbers: Numbers, state: State) -> State:
         """Score the validation rows at the end of an epoch and keep the best networks."""
-        return _of_each(partial(self._score, data, epoch), numbers, state)
+        score = partial(self._score, data, epoch)
+        return (_in_turn if self.score_in_turn else _of_each)(score, numbers, state)
 
     def predict(
         self, data: Data, fold: Any, trainable: Tree, other: Tree, seeds: Tree
@@ -254,3 +257,11 @@ def _of_each(function: Callable[[Numbers, State], State], numbers: Numbers, stat
         return jax.vmap(function, in_axes=axes, out_axes=_axes(State))(numbers, state)
     alone = (map_lanes(lambda leaf: leaf[0], tree) for tree in (numbers, state))
     return map_lanes(lambda leaf: leaf[None], function(*alone))
+
+
+def _in_turn(function: Callable[[Numbers, State], State], numbers: Numbers, state: State) -> State:
+    def lane(index: Any) -> State:
+        return function(*(map_lanes(lambda leaf: leaf[index], tree) for tree in (numbers, state)))
+
+    lanes = jax.lax.map(lane, jnp.arange(len(state.score)))
+    return lanes._replace(seeds=state.seeds)
