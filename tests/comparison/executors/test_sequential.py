@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,14 +32,22 @@ def test_the_best_epoch_is_what_comes_back(task_of: Callable) -> None:
     assert one.lane == lane
 
 
-def test_without_progress_a_lane_ends_after_its_patience(
-    task_of: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The epochs that were drawn, one after the other."""
+    epochs: list[int] = []
+    draw = sequential.draw_epoch
+
+    def counted(*given: Any) -> tuple:
+        epochs.append(given[4])
+        return draw(*given)
+
+    monkeypatch.setattr(sequential, "draw_epoch", counted)
+    return epochs
+
+
+def test_without_progress_a_lane_ends_after_its_patience(task_of: Callable, drawn: list) -> None:
     task = task_of(2, remedies=[], learning_rate=0.0, epochs=20, patience=2)
-    drawn, draw = [], sequential.draw_epoch
-    monkeypatch.setattr(
-        sequential, "draw_epoch", lambda *given: drawn.append(given[4]) or draw(*given)
-    )
     (one,) = Sequential().train(task, lanes_of(task.plan)[:1])
     assert drawn == [0, 1, 2]
     assert one.epoch == 0
@@ -66,13 +75,7 @@ def test_a_forecast_from_one_epoch_and_three(
     assert found.most == 4 * (2 + 20 / 2)
 
 
-def test_a_trial_runs_as_many_epochs_as_asked(
-    task_of: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trial_runs_as_many_epochs_as_asked(task_of: Callable, drawn: list) -> None:
     task = task_of(2, remedies=[], learning_rate=0.0, epochs=20, patience=2)
-    drawn, draw = [], sequential.draw_epoch
-    monkeypatch.setattr(
-        sequential, "draw_epoch", lambda *given: drawn.append(given[4]) or draw(*given)
-    )
     assert Sequential().forecast(task, lanes_of(task.plan)).seconds > 0
     assert drawn == [0, 0, 1, 2]
