@@ -156,6 +156,21 @@ def test_pools_are_lanes_of_one_seed_with_those_that_mix_side_by_side(task_of: C
         assert sum(a != b for a, b in itertools.pairwise(mixing)) <= 2
 
 
+def test_folds_make_room_for_the_next(task_of: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, held = Engine(task_of(2), 1 << 30, DEVICE), []
+    engine.load([0])
+    stack = module.stack_folds
+
+    def stacked(*given: object) -> object:
+        held.append(engine.data)
+        return stack(*given)
+
+    monkeypatch.setattr(module, "stack_folds", stacked)
+    engine.load([1])
+    assert held == [None]
+    assert engine.data.offsets.tolist() == [0]
+
+
 def test_what_memory_holds_bounds_a_block(task_of: Callable) -> None:
     task = task_of(2, remedies=["smote", "focal"])
     sizes = []

@@ -172,3 +172,20 @@ def test_many_devices_give_the_numbers_of_one(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, timeout=300, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["4", "devices,", "8", "lanes", "alike"]
+
+
+def test_blocks_share_half_of_the_memory_among_the_threads(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = []
+
+    class Limited(Instant):
+        def __init__(self, task, limit, devices) -> None:
+            super().__init__(task, limit, devices)
+            limits.append(limit)
+
+    monkeypatch.setattr(module, "Engine", Limited)
+    monkeypatch.setattr(module, "_workers", lambda devices: 4)
+    task = task_of(2)
+    list(Lanes(memory=8).train(task, lanes_of(task.plan)))
+    assert limits == [1 << 30]

@@ -57,8 +57,8 @@ class Block:
 class Engine:
     """Trains pools of a task; its program is compiled once for each size of block.
 
-    ``limit`` bounds in bytes what lanes take besides the folds. The places of a block are
-    spread over ``devices``; each has all folds.
+    ``limit`` bounds in bytes what a block computes with. The places of a block are spread
+    over ``devices``; each has all folds.
     """
 
     def __init__(self, task: Task, limit: int, devices: Sequence[jax.Device]) -> None:
@@ -78,6 +78,7 @@ class Engine:
     def load(self, folds: Sequence[int]) -> None:
         """Put these folds on the device, in the place of those before."""
         self.folds = list(folds)
+        self.data: Any = None  # those before go first: both may not fit
         self.data = jax.device_put(stack_folds(self.task, self.folds), self._everywhere)
 
     def pools(self, lanes: Sequence[Lane]) -> list[list[Lane]]:

@@ -44,8 +44,8 @@ class Lanes(Executor):
         if not lanes:
             return
         limit = budget(self.memory)
-        engine = Engine(task, limit // 2, _devices(self.devices))
-        for folds in fold_groups(task, sorted({lane.fold for lane in lanes}), limit // 2):
+        engine = self._engine(task, limit)
+        for folds in _groups(task, lanes, limit):
             engine.load(folds)
             mine = [lane for lane in lanes if lane.fold in folds]
             yield from _run_threads(engine, engine.pools(mine))
@@ -54,9 +54,8 @@ class Lanes(Executor):
         """Compile, and time an epoch of as many blocks as run side by side."""
         _require_jax()
         begun, limit = time.perf_counter(), budget(self.memory)
-        engine = Engine(task, limit // 2, _devices(self.devices))
+        engine, groups = self._engine(task, limit), _groups(task, lanes, limit)
         threads = _workers(engine.devices)
-        groups = fold_groups(task, sorted({lane.fold for lane in lanes}), limit // 2)
         engine.load(groups[0])
         pools = engine.pools([lane for lane in lanes if lane.fold in groups[0]])
         blocks = [block for pool in pools[:threads] for block in engine.begin(pool)][:threads]
@@ -80,6 +79,16 @@ class Lanes(Executor):
             seconds=ready + len(groups) * epoch * min(useful, most),
             most=ready + len(groups) * epoch * most,
         )
+
+    def _engine(self, task: Task, limit: int) -> Engine:
+        """Make the engine; its blocks, one a thread, have half of the limit."""
+        devices = _devices(self.devices)
+        return Engine(task, limit // 2 // _workers(len(devices)), devices)
+
+
+def _groups(task: Task, lanes: Sequence[Lane], limit: int) -> list[list[int]]:
+    """Return which folds of the lanes lie on the device together, in half of the limit."""
+    return fold_groups(task, sorted({lane.fold for lane in lanes}), limit // 2)
 
 
 def _require_jax() -> None:
