@@ -940,7 +940,7 @@ class TestDryRun:
         assert rows["trainings"].strip() == "4"
         assert quick.trained == []
         assert rows["lanes"].strip() == "8 at a time on 2 threads, 31 steps a call"
-        assert rows["memory"].strip() == "1.5 of 12.0 GiB, 5 folds at a time"
+        assert rows["memory"].strip() == "1.5 GiB of 12.0 GiB, 5 folds at a time"
         assert rows["training"].strip() == "about 1.5 min; 2.0 h if none stops early"
         assert not leftovers()
 

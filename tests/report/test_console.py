@@ -121,7 +121,7 @@ def test_a_forecast_in_words() -> None:
     assert forecast_lines() == [
         "trainings  1,350",
         "lanes      9 at a time on 2 threads, 31 steps a call",
-        "memory     1.5 of 12.0 GiB, 5 folds at a time",
+        "memory     1.5 GiB of 12.0 GiB, 5 folds at a time",
         "training   about 42.0 s; 1.7 min if none stops early",
     ]
 

@@ -35,6 +35,9 @@ from kilter.report import formats
         (formats.seconds(14.25), "14.2 s"),
         (formats.seconds(90), "1.5 min"),
         (formats.seconds(5400), "1.5 h"),
+        (formats.size(1048576 * 3 // 2), "1.5 MiB"),
+        (formats.size(1 << 30), "1.0 GiB"),
+        (formats.size(12.5 * 2**30), "12.5 GiB"),
     ],
 )
 def test_numbers_as_people_read_them(shown: str, expected: str) -> None:

@@ -9,9 +9,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from kilter.report.formats import chance, count, seconds
+from kilter.report.formats import chance, count, seconds, size
 
-GIB = 1 << 30
 THIRD = {
     "balanced_accuracy": ("bal. acc.", "balanced_accuracy"),
     "log_loss": ("log loss", "log_loss_calibrated"),
@@ -69,9 +68,9 @@ def show_forecast(console: Console, forecast: dict[str, Any]) -> None:
         f"{_counted(forecast['steps'], 'step')} a call",
     )
     if forecast["memory"] is not None:
-        memory, limit = (f"{forecast[name] / GIB:.1f}" for name in ("memory", "limit"))
+        memory, limit = (size(forecast[name]) for name in ("memory", "limit"))
         folds = _counted(forecast["folds"], "fold")
-        table.add_row("memory", f"{memory} of {limit} GiB, {folds} at a time")
+        table.add_row("memory", f"{memory} of {limit}, {folds} at a time")
     expected, most = (seconds(forecast[name]) for name in ("seconds", "most"))
     table.add_row("training", f"about {expected}; {most} if none stops early")
     console.print(table)

@@ -67,8 +67,16 @@ def seconds(value: Any) -> str:
     return f"{value / 60:.1f} min" if value < 3600 else f"{value / 3600:.1f} h"
 
 
+def size(value: Any) -> str:
+    """Format a number of bytes."""
+    if not is_number(value):
+        return NOTHING
+    mib = value / 2**20
+    return f"{mib:.1f} MiB" if mib < 1024 else f"{mib / 1024:.1f} GiB"
+
+
 def _minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-ALL = (number, signed, bounds, percent, chance, count, seconds)
+ALL = (number, signed, bounds, percent, chance, count, seconds, size)
