@@ -44,12 +44,6 @@ def threefry(xp: Any, key: Any, first: Any, second: Any) -> tuple[Any, Any]:
     >>> [hex(int(word[0])) for word in threefry(np, np.zeros(2, np.uint32), zeros, zeros)]
     ['0x6b200159', '0x99ba4efe']
     """
-    if xp is not np:
-        from jax.extend.random import threefry_2x32
-
-        # The same numbers by one operation, which JAX compiles faster than eighty.
-        words = threefry_2x32(key, xp.concatenate(xp.broadcast_arrays(first, second)))
-        return words[: len(words) // 2], words[len(words) // 2 :]
     keys = [key[0:1], key[1:2], key[0:1] ^ key[1:2] ^ PARITY]
     left, right = first + keys[0], second + keys[1]
     for group in range(5):

@@ -24,8 +24,8 @@ class Rates(NamedTuple):
     start: float
 
 
-# Fitted to blocks of 1 to 30 lanes of small networks on one core of an EPYC of 2.5 GHz.
-HOST = Rates(flops=6e10, elements=8e9, random_words=2e8, start=2e-7)
+# Fitted to blocks of 1 to 15 lanes of two dense networks on one core of a Xeon of 2.1 GHz.
+HOST = Rates(flops=1e11, elements=1.5e10, random_words=7e8, start=5e-8)
 # An H100 at small products, by its data sheet and the usual 5 us a kernel; not measured.
 ACCELERATOR = Rates(flops=1e13, elements=2e11, random_words=5e10, start=5e-6)
 

@@ -26,6 +26,7 @@ Map = Callable[[Callable[["Block"], list[int]], Sequence["Block"]], Iterable[lis
 CALL_SECONDS = 0.5  # an interrupt waits for the end of a call
 CALL_DRAWS = 1 << 20  # of a block and call; each takes some 20 bytes
 SCORED = 1 << 27  # numbers that scoring a block computes at once
+CALL_KEPT = 1 << 26  # bytes that the lanes of a block share in a call, such as masks
 LIVE = 2  # bytes for each number that a step computes: half of them at once, 4 bytes each
 
 
@@ -105,7 +106,10 @@ class Engine:
         # Each device has a block of its own, so to say, of a share of the lanes.
         size = min(self.cost.best_size(math.ceil(lanes / self.devices)), fitting) * self.devices
         in_time = int(CALL_SECONDS / self.cost(size))
-        in_memory = CALL_DRAWS // (self.task.batch_size * size)
+        in_memory = min(
+            CALL_DRAWS // (self.task.batch_size * size),
+            CALL_KEPT // max(1, self.program.stages.bytes),
+        )
         self.sizes = [size]
         rows = max(len(fold.validation_x) for fold in self.task.folds)
         scored = work.elements * rows / self.task.batch_size * size
@@ -155,7 +159,8 @@ class Engine:
     def memory(self, lanes: int, threads: int) -> int:
         """Return the bytes that folds, so many lanes and a block a thread take."""
         a_lane = lane_bytes(next(iter(self._initial.values())).trainable)
-        a_block = self._bytes_of_place * self.sizes[0]
+        shared = self.program.stages.bytes * self.program.steps
+        a_block = self._bytes_of_place * self.sizes[0] + shared
         return fold_bytes(self.task) * len(self.folds) + a_lane * lanes + a_block * threads
 
     # -- a pool ------------------------------------------------------------------------

@@ -20,6 +20,8 @@ from kilter.comparison.executors.base import DIVERGED, Lane, Task, seed_states
 from kilter.comparison.executors.cost import Work, count_work
 from kilter.comparison.executors.device import Data, Tree, stack_trees
 from kilter.comparison.executors.precision import average_precision
+from kilter.comparison.executors.staging import stage
+from kilter.comparison.remedy import Loss
 from kilter.losses import cross_entropy
 from kilter.sampling import draw_base, draw_rows, mix
 
@@ -87,8 +89,19 @@ class Program:
         self.optimizer.build(self.model.trainable_variables)
         seeds = {id(variable) for variable in seed_states(self.model)}
         self.is_seed = [id(variable) in seeds for variable in self.model.non_trainable_variables]
-        # JAX traces it once, whatever the number of lanes around it.
-        self._one_step = jax.jit(self._step)
+        rows = (np.zeros((task.batch_size, task.width), np.float32), *self._labels_and_loss())
+        self.stages = stage(self._update, *self._begin(self.model), *rows)
+
+    def _labels_and_loss(self) -> tuple[Any, Any]:
+        labels = np.zeros(self.task.batch_size, np.int32)
+        return labels, Loss().numbers(np.ones(self.task.n_classes))
+
+    def _begin(self, network: Any) -> tuple[Tree, Tree]:
+        """Return the random state of a network's layers, and what training changes beside it."""
+        to_numpy = keras.ops.convert_to_numpy
+        trainable = [to_numpy(v) for v in network.trainable_variables]
+        other, seeds = self._part([to_numpy(v) for v in network.non_trainable_variables])
+        return seeds, (trainable, other, [to_numpy(v) for v in self.optimizer.variables])
 
     # -- one lane ----------------------------------------------------------------------
 
@@ -109,19 +122,24 @@ class Program:
         )
         return cross_entropy(labels, logits, **numbers._asdict()).mean(), non_trainable
 
-    def _step(self, data: Data, numbers: Numbers, batch: Tree, carry: Tree) -> Tree:
-        trainable, other, seeds, optimizer = carry
-        rows, labels, tickets, shares = batch
-        offset = data.offsets[numbers.fold]
-        x = data.x[offset + rows]
-        if data.neighbors is not None:
-            mixed = partial(_mixed, data, offset, rows, tickets, shares)
-            x = jax.lax.cond(numbers.mixes, mixed, lambda x: x, x)
+    def _update(self, seeds: Tree, carry: Tree, x: Any, labels: Any, loss: Any) -> Any:
+        """Take a step of the optimizer."""
+        trainable, other, optimizer = carry
         gradient = jax.grad(self._loss, has_aux=True)
-        gradients, non_trainable = gradient(trainable, other, seeds, x, labels, numbers.loss)
+        gradients, non_trainable = gradient(trainable, other, seeds, x, labels, loss)
         other, seeds = self._part(non_trainable)
         trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
-        return trainable, other, seeds, optimizer
+        return seeds, (trainable, other, optimizer)
+
+    def _rows(self, data: Data, numbers: Numbers, batch: Tree) -> Any:
+        """Fetch the rows of a batch, and mix them if any lane of the block does."""
+        rows, _, tickets, shares = batch
+        offset = data.offsets[numbers.fold]
+        x = data.x[offset + rows]
+        if data.neighbors is None:
+            return x
+        mixed = partial(_mixed, data, offset, rows, tickets, shares)
+        return jax.lax.cond(numbers.mixes, mixed, lambda x: x, x)
 
     def _advance(
         self,
@@ -141,17 +159,32 @@ class Program:
         drawn = draw_rows(jnp, numbers.quotas, starts, circle, epoch, base, self.task.steps, size)
         batches = [part.reshape(-1, size) for part in drawn]
 
-        def step(index: Any, carry: Tree) -> Tree:
-            batch = [jax.lax.dynamic_index_in_dim(part, index, keepdims=False) for part in batches]
-            return self._one_step(data, numbers, batch, carry)
+        seeds, kept = self._ahead(state.seeds, end - begin)
 
-        carry = (state.trainable, state.other, state.seeds, state.optimizer)
+        def step(index: Any, carry: Tree) -> Tree:
+            batch, now = jax.tree.map(
+                lambda part: jax.lax.dynamic_index_in_dim(part, index, keepdims=False),
+                (batches, kept),
+            )
+            x = self._rows(data, numbers, batch)
+            return self.stages.step(now, carry, x, batch[1], numbers.loss)
+
+        carry = (state.trainable, state.other, state.optimizer)
         if self.steps == 1:
             carry = step(0, carry)
         else:
             carry = jax.lax.fori_loop(0, end - begin, step, carry)
-        trainable, other, seeds, optimizer = carry
+        trainable, other, optimizer = carry
         return state._replace(trainable=trainable, other=other, seeds=seeds, optimizer=optimizer)
+
+    def _ahead(self, seeds: Tree, steps: Any) -> tuple[Tree, Tree]:
+        """Work out what so many steps share, and leave the random state as after the last."""
+
+        def one(seeds: Tree, index: Any) -> tuple[Tree, Tree]:
+            following, kept = self.stages.ahead(seeds)
+            return jax.tree.map(partial(jnp.where, index < steps), following, seeds), kept
+
+        return jax.lax.scan(one, seeds, jnp.arange(self.steps))
 
     def _score(self, data: Data, epoch: Any, numbers: Numbers, state: State) -> State:
         now = (state.trainable, state.other)
@@ -202,10 +235,12 @@ class Program:
         rows = jnp.zeros(self.task.batch_size, jnp.int32)
         batch = [rows, rows, rows, rows.astype(jnp.float32)]
         numbers = map_lanes(lambda leaf: leaf[0], self.numbers([lane], [lane.fold]))
-        state = self.initial(lane.fold, lane.seed)
-        carry = (state.trainable, state.other, state.seeds, state.optimizer)
-        step = jax.make_jaxpr(self._one_step)(data, numbers, batch, carry)
-        return count_work(step.jaxpr)
+
+        def step(seeds: Tree, carry: Tree) -> Any:
+            x = self._rows(data, numbers, batch)
+            return self._update(seeds, carry, x, *self._labels_and_loss())
+
+        return count_work(jax.make_jaxpr(step)(*self._begin(self.model)).jaxpr)
 
     def numbers(self, lanes: Sequence[Lane], folds: Sequence[int]) -> Numbers:
         """Turn lanes of one seed into numbers; ``folds`` are those of the `Data`, in order."""
@@ -229,11 +264,7 @@ class Program:
 
     def initial(self, fold: int, seed: int) -> State:
         """Return the state that lanes of a fold and seed begin in, without a lane axis."""
-        network = self.task.network(fold, seed)
-        to_numpy = keras.ops.convert_to_numpy
-        trainable = [to_numpy(v) for v in network.trainable_variables]
-        other, seeds = self._part([to_numpy(v) for v in network.non_trainable_variables])
-        optimizer = [to_numpy(v) for v in self.optimizer.variables]
+        seeds, (trainable, other, optimizer) = self._begin(self.task.network(fold, seed))
         score = (np.float32(DIVERGED), np.int32(0), np.bool_(False))
         return State(trainable, other, seeds, optimizer, (trainable, other), *score)
 

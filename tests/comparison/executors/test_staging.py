@@ -1,0 +1,146 @@
+"""Staging: the same numbers as the function as it is, and what lanes share comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+from kilter.comparison.executors.base import Task
+from kilter.comparison.executors.program import Program
+from kilter.comparison.executors.staging import Stages, stage
+
+
+def through(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a function of no shared state by its stages."""
+    stages = stage(lambda shared, *rest: (shared, function(*rest)), (), *arguments)
+    return jax.jit(stages.step)(stages.ahead(())[1], *arguments)
+
+
+def names(function: Callable[..., Any], *arguments: Any) -> set[str]:
+    return {one.primitive.name for one in jax.make_jaxpr(function)(*arguments).jaxpr.eqns}
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 5), (2, 3, 4)])
+def test_random_bits_are_those_of_jax(shape: tuple[int, ...]) -> None:
+    draw = partial(jax.random.bits, shape=shape)
+    stages = stage(lambda key: (key, draw(key)), jax.random.PRNGKey(0))
+    assert "threefry2x32" not in str(jax.make_jaxpr(stages.ahead)(jax.random.PRNGKey(0)))
+    for seed in (0, 1, 2**31 - 1):
+        key = jax.random.PRNGKey(seed)
+        np.testing.assert_array_equal(through(draw, key), draw(key))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])
+def test_bits_of_any_width_are_those_of_jax(dtype: str) -> None:
+    draw = partial(jax.random.bits, shape=(33,), dtype=dtype)
+    key = jax.random.PRNGKey(3)
+    np.testing.assert_array_equal(through(draw, key), draw(key))
+
+
+@pytest.mark.parametrize("name", ["rbg", "threefry2x32"])
+def test_keys_of_any_kind_draw_what_jax_draws(name: str) -> None:
+    def draw(words: Any) -> Any:
+        return jax.random.normal(jax.random.wrap_key_data(words, impl=name), (5, 3))
+
+    words = jax.random.key_data(jax.random.key(1, impl=name))
+    np.testing.assert_array_equal(through(draw, words), draw(words))
+
+
+@pytest.mark.parametrize(("left", "right"), [(1, 1), (5, 2), (2, 5), (4, 4), (1, 9)])
+def test_a_product_over_rows_is_the_product(left: int, right: int) -> None:
+    random = np.random.default_rng([left, right])
+    one, other = random.normal(size=(7, left)), random.normal(size=(7, right))
+    found = through(lambda one, other: one.T @ other, np.float32(one), np.float32(other))
+    np.testing.assert_allclose(found, one.T @ other, rtol=1e-4, atol=1e-5)
+    lanes = np.float32([one, 2 * one])
+    found = jax.vmap(lambda one: through(lambda x: x.T @ np.float32(other), one))(lanes)
+    np.testing.assert_allclose(found, [one.T @ other, 2 * one.T @ other], rtol=1e-4, atol=1e-5)
+
+
+def dropout_step(seeds: Any, weights: Any, x: Any) -> Any:
+    def loss(weights: Any) -> Any:
+        hidden = jax.nn.relu(x @ weights)
+        kept = jax.random.bernoulli(seeds, 0.5, hidden.shape)
+        return (jnp.where(kept, hidden, 0) ** 2).sum()
+
+    return seeds + jnp.array([0, 1], jnp.uint32), weights - jax.grad(loss)(weights)
+
+
+@pytest.fixture(scope="module")
+def staged() -> tuple[Stages, tuple[Any, Any, Any]]:
+    random = np.random.default_rng(0)
+    x, weights = random.normal(size=(6, 3)), random.normal(size=(3, 4))
+    arguments = (jax.random.PRNGKey(5), jnp.float32(weights), jnp.float32(x))
+    return stage(dropout_step, *arguments), arguments
+
+
+def test_stages_do_what_the_function_does(staged: Any) -> None:
+    stages, (seeds, weights, x) = staged
+    for _ in range(3):
+        expected_seeds, expected = dropout_step(seeds, weights, x)
+        seeds, kept = stages.ahead(seeds)
+        weights = stages.step(kept, weights, x)
+        np.testing.assert_array_equal(seeds, expected_seeds)
+        np.testing.assert_allclose(weights, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_masks_are_worked_out_ahead(staged: Any) -> None:
+    stages, (seeds, weights, x) = staged
+    _, kept = stages.ahead(seeds)
+    assert [(mask.shape, mask.dtype.name) for mask in kept] == [((6, 4), "bool")]
+    assert stages.bytes == 24
+    in_step = names(stages.step, kept, weights, x)
+    assert "dot_general" in in_step
+    assert not in_step & {"random_bits", "random_wrap", "xor", "lt"}
+    assert "dot_general" not in names(stages.ahead, seeds)
+
+
+def test_a_result_may_hang_on_the_state_alone() -> None:
+    stages = stage(lambda seed, x: (seed + 1, (seed * 2, seed, x, 3)), 1, 2.0)
+    following, kept = stages.ahead(5)
+    assert following == 6
+    assert stages.step(kept, 7.0) == (10, 5, 7.0, 3)
+
+
+def test_control_flow_and_rules_of_derivatives_stay() -> None:
+    def function(x: Any) -> Any:
+        x = jax.lax.cond(x.sum() > 0, jax.nn.relu, jnp.negative, x)
+        x, _ = jax.lax.scan(lambda carry, _: (jax.nn.silu(carry), None), x, length=2)
+        return jax.nn.logsumexp(jax.nn.relu(x) + jax.checkpoint(jnp.sin)(x))
+
+    for sign in (1, -1):
+        x = sign * jnp.arange(4.0)
+        assert through(function, x) == pytest.approx(float(function(x)), abs=1e-6)
+
+
+def test_layers_of_all_kinds_step_alike(task_of: Callable) -> None:
+    def build(width: int, outputs: int, seed: int) -> keras.Model:
+        of = keras.layers
+        layers = [
+            of.GaussianNoise(0.1, seed=1),
+            of.Dense(5, "gelu", kernel_initializer=keras.initializers.GlorotUniform(seed)),
+            of.BatchNormalization(),
+            of.AlphaDropout(0.2, seed=2),
+            of.Dense(outputs, kernel_initializer=keras.initializers.GlorotUniform(seed)),
+        ]
+        return keras.Sequential([keras.Input((width,)), *layers])
+
+    task = task_of(2)
+    task = Task(task.plan, task.folds, 2, 1, build, task.stop)
+    program = Program(task)
+    state = program.initial(0, 0)
+    seeds, carry = state.seeds, (state.trainable, state.other, state.optimizer)
+    x = np.random.default_rng(0).normal(size=(task.batch_size, task.width)).astype(np.float32)
+    rest = (carry, x, *program._labels_and_loss())
+    expected_seeds, expected = jax.jit(program._update)(seeds, *rest)
+    following, kept = jax.jit(program.stages.ahead)(seeds)
+    jax.tree.map(np.testing.assert_array_equal, following, expected_seeds)
+    close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
+    jax.tree.map(close, jax.jit(program.stages.step)(kept, *rest), expected)
