@@ -157,10 +157,9 @@ def _as_it_is(jaxpr: Any, equation: Any, values: list[Any]) -> Sequence[Any]:
 
 
 def _is_threefry(key: Any, bit_width: int, shape: tuple[int, ...]) -> bool:
-    usual = (
-        str(jax.random.key_impl(key)) == "threefry2x32" and jax.config.jax_threefry_partitionable
-    )
-    return usual and bit_width == 32 and key.ndim == 0 and math.prod(shape) < MOST_BITS
+    usual = str(jax.random.key_impl(key)) == "threefry2x32" and key.ndim == 0
+    by_place = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
+    return usual and by_place and bit_width == 32 and math.prod(shape) < MOST_BITS
 
 
 def _random_bits(key: Any, shape: tuple[int, ...]) -> Any:
