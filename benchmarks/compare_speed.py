@@ -1,104 +1,199 @@
-"""How much faster are lanes than a loop of plain Keras ``fit``?
+"""How much faster are lanes than loops of Keras ``fit``, and than scikit-learn's networks?
 
-All distinct trainings of the eleven remedies (nine: two pairs share theirs) times folds
-times seeds on one table, first as lanes of one compiled program, then one by one: a fresh
-network, ``compile``, ``fit``. The loop is told in advance how many epochs each lane ran, so
-it never validates, and its rows are drawn once instead of every epoch: it does less work.
+Twelve remedies, five folds, three seeds: 180 trainings of a 64-64 network for 30 epochs, on the
+same folds with as many steps of as many rows. Each side runs in a process of its own, three
+times in turn:
 
-    python benchmarks/compare_speed.py [TABLE] [--target target] [--folds 5] [--seeds 3]
+- `lanes`: all of them in one compiled program, scored every epoch; the first time, and with
+  the compiled program found in the cache as `kilter compare` does from the second time on;
+- `fit`: a fresh network, ``compile``, ``fit`` and ``predict``, one after another, on a part of
+  the trainings; its rows are drawn once instead of every epoch, and it never validates;
+- `fit, validating`: the same with what lanes do: average precision on the validation part
+  after each epoch, and the best epoch's weights;
+- `scikit-learn`: imbalanced-learn's samplers before ``MLPClassifier``, two processes of joblib,
+  on a part of the trainings. It has no dropout, no weights and no other losses: for
+  those remedies it does less.
 
-Without a table it takes mammography from the shared collection beside the repository, and
-where that is absent, the table of the demo.
+    python benchmarks/compare_speed.py [TABLE ...]
+
+Tables are names of the shared collection beside the repository; without one there, the
+demo's table is taken.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
+import subprocess
+import sys
+import tempfile
 import time
-from pathlib import Path
-from threading import Event
+import warnings
+from collections.abc import Callable
+from statistics import median
+from typing import Any
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-from kilter._types import Dataset
-from kilter.comparison.executors.base import Lane, Task, Trained
-from kilter.comparison.executors.lanes import Lanes
-from kilter.comparison.executors.sequential import epoch_rows, keras_loss
-from kilter.comparison.folds import encode
+from _lanes import SHARED, fit_one, make_task, read
+from kilter import Remedy
+from kilter.comparison.executors.base import EncodedFold, Lane, Task
 from kilter.comparison.plan import Plan
+from kilter.comparison.remedy import Draw, Loss, find_remedies
 from kilter.comparison.run import lanes_of
-from kilter.data import load, rarest_class, split
-from kilter.data.demo import TARGET, digits
-from kilter.models import mlp
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "mammography.parquet"
-
-
-def read(table: str | None, target: str) -> Dataset:
-    if table is None and not SHARED.exists():
-        return load(digits(), TARGET)
-    return load(table or SHARED, target)
+TABLES = ("mammography", "page-blocks", "abalone9-18")
+EPOCHS, REPEATS = 30, 3
+# With the nine trainings that have names, twelve.
+MORE = (
+    Remedy("sqrt-sampling", draw=Draw(power=0.5)),
+    Remedy("focal-1", loss=Loss(gamma=1)),
+    Remedy("half-prior", loss=Loss(prior=0.5)),
+)
 
 
-def make_task(dataset: Dataset, plan: Plan) -> Task:
-    encoded = encode(split(dataset, plan.folds, plan.seed), dataset.schema, plan)
-
-    def build(width: int, n_classes: int, seed: int):
-        return mlp(width, n_classes, hidden=plan.hidden, dropout=plan.dropout, seed=seed)
-
-    positive = rarest_class(dataset.labels)
-    return Task(plan, encoded.folds, len(dataset.schema.classes), positive, build, Event())
+# -- sides -----------------------------------------------------------------------------
 
 
-def plain_fit(task: Task, lane: Lane, epochs: int) -> None:
-    fold = task.folds[lane.fold]
-    _, loss = lane.training
-    x, y = epoch_rows(task, lane, epoch=0)
-    model = task.network(lane.fold, lane.seed)
-    model.compile(task.optimizer(), loss=keras_loss(loss.numbers(fold.layout.counts)))
-    model.fit(x, y, batch_size=task.batch_size, epochs=epochs, verbose=0)
-    model.predict(fold.validation_x, batch_size=4096, verbose=0)
-    model.predict(fold.test_x, batch_size=4096, verbose=0)
+def run_lanes(task: Task, lanes: list[Lane]) -> None:
+    from kilter.comparison.executors.lanes import Lanes
+
+    assert len(list(Lanes().train(task, lanes))) == len(lanes)
 
 
-def epochs_run(plan: Plan, trained: Trained) -> int:
-    return min(plan.epochs, trained.epoch + plan.patience + 1)
+def run_fit(task: Task, lanes: list[Lane], validate: bool = False) -> None:
+    for lane in lanes:
+        fit_one(task, lane, validate)
+
+
+def run_validating(task: Task, lanes: list[Lane]) -> None:
+    run_fit(task, lanes, validate=True)
+
+
+def sklearn_one(fold: EncodedFold, lane: Lane, plan: Plan, steps: int, batch_size: int) -> None:
+    warnings.simplefilter("ignore")  # that it has not converged
+    from imblearn.over_sampling import SMOTE, RandomOverSampler
+    from imblearn.under_sampling import RandomUnderSampler
+    from sklearn.neural_network import MLPClassifier
+
+    draw, _ = lane.training
+    x, y = fold.x, fold.labels
+    if draw.power != 1:
+        fewest = int(fold.layout.counts.min())
+        smote = SMOTE(k_neighbors=min(5, fewest - 1), random_state=0)
+        over = smote if draw.synthetic else RandomOverSampler(random_state=0)
+        sampler = RandomUnderSampler(random_state=0) if draw.shrink else over
+        x, y = sampler.fit_resample(x, y)
+    size = min(batch_size, len(x))
+    epochs = max(1, round(plan.epochs * steps / -(-len(x) // size)))
+    model = MLPClassifier(
+        plan.hidden,
+        alpha=plan.weight_decay,
+        batch_size=size,
+        learning_rate_init=plan.learning_rate,
+        max_iter=epochs,
+        n_iter_no_change=epochs,
+        random_state=lane.seed,
+    )
+    model.fit(x, y)
+    model.predict_proba(fold.validation_x)
+    model.predict_proba(fold.test_x)
+
+
+def run_sklearn(task: Task, lanes: list[Lane]) -> None:
+    from joblib import Parallel, delayed
+
+    with Parallel(n_jobs=2) as parallel:
+        settings = (task.plan, task.steps, task.batch_size)
+        work = [delayed(sklearn_one)(task.folds[lane.fold], lane, *settings) for lane in lanes]
+        parallel(work[:2])  # starts the processes
+        begin = time.perf_counter()
+        parallel(work)
+        run_sklearn.seconds = time.perf_counter() - begin  # type: ignore[attr-defined]
+
+
+SIDES: dict[str, tuple[Callable[[Task, list[Lane]], None], int]] = {
+    "lanes, first time": (run_lanes, 1),
+    "lanes": (run_lanes, 1),
+    "fit": (run_fit, 30),
+    "fit, validating": (run_validating, 30),
+    "scikit-learn": (run_sklearn, 6),
+}
+"""What each side does, and on every how many of the trainings."""
+
+
+def measure(side: str, table: str, repeat: int) -> None:
+    """Print what one side took for a training."""
+    plan = Plan.make(folds=5, seeds=3, epochs=EPOCHS, patience=EPOCHS)
+    plan = Plan(**{**vars(plan), "remedies": (*find_remedies(None), *MORE)})
+    dataset = read(table)
+    task = make_task(dataset, plan)
+    function, every = SIDES[side]
+    # A different part each time; 7 is prime to the number of remedies.
+    lanes = lanes_of(plan)
+    some = [lanes[(place * 7 + repeat) % len(lanes)] for place in range(0, len(lanes), every)]
+    begin = time.perf_counter()
+    function(task, some)
+    seconds = getattr(function, "seconds", time.perf_counter() - begin)
+    facts = {"rows": len(dataset.labels), "steps": task.steps * EPOCHS, "all": len(lanes)}
+    print(json.dumps({"each": seconds / len(some), "batch": task.batch_size, **facts}))
+
+
+# -- the page --------------------------------------------------------------------------
+
+
+def in_process(side: str, table: str, repeat: int, cache: str) -> dict[str, Any]:
+    cached = {"JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    arguments = [table, "--side", side, "--repeat", str(repeat)]
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments],
+        check=True,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **(cached if side.startswith("lanes") else {})},
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def compare(table: str) -> None:
+    found: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+    for repeat in range(REPEATS):
+        with tempfile.TemporaryDirectory() as cache:
+            for side in SIDES:
+                found[side].append(in_process(side, table, repeat, cache))
+                print(f"{table} {side}: {found[side][-1]['each']:.3f} s", file=sys.stderr)
+    facts = found["lanes"][0]
+    each = {side: median(one["each"] for one in found[side]) for side in SIDES}
+    print(f"\n## {table}\n")
+    print(
+        f"{facts['rows']:,} rows; {facts['all']} trainings of {facts['steps']:,} steps "
+        f"of {facts['batch']} rows.\n"
+    )
+    print("| | seconds a training | µs a step | all, seconds | times lanes |")
+    print("|---|---|---|---|---|")
+    for side, seconds in each.items():
+        step = seconds / facts["steps"] * 1e6
+        ratio = seconds / each["lanes"]
+        total = seconds * facts["all"]
+        print(f"| {side} | {seconds:.3f} | {step:.0f} | {total:.1f} | {ratio:.1f} |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("table", nargs="?")
-    parser.add_argument("--target", default="target")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("tables", nargs="*", default=[])
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--repeat", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    plan = Plan.make(folds=options.folds, seeds=options.seeds)
-    dataset = read(options.table, options.target)
-    task = make_task(dataset, plan)
-
-    begin = time.perf_counter()
-    trained = list(Lanes().train(task, lanes_of(plan)))
-    lanes = time.perf_counter() - begin
-
-    begin = time.perf_counter()
-    for one in trained:
-        plain_fit(task, one.lane, epochs_run(plan, one))
-    loop = time.perf_counter() - begin
-
-    steps = sum(epochs_run(plan, one) for one in trained) * task.steps
-    print("# Lanes against a loop of plain Keras fit\n")
+    tables = options.tables or (TABLES if SHARED.exists() else ("demo",))
+    if options.side:
+        measure(options.side, tables[0], options.repeat)
+        return
+    print("# Lanes against loops of fit, and against scikit-learn\n")
     print("Written by `make bench` from `benchmarks/compare_speed.py`; do not edit.\n")
-    print(f"{dataset.name}: {len(trained)} trainings, {steps:,} steps of {task.batch_size} rows;")
-    print(f"{platform.machine()}, {os.cpu_count()} cores, both in one run.\n")
-    print("| | seconds | a training | µs a step |")
-    print("|---|---|---|---|")
-    for name, seconds in (("plain fit, one by one", loop), ("lanes", lanes)):
-        each = seconds / len(trained)
-        print(f"| {name} | {seconds:.1f} | {each:.2f} | {seconds / steps * 1e6:.0f} |")
-    print(f"\nLanes are {loop / lanes:.1f} times as fast.")
+    print("Twelve remedies, five folds, three seeds; a 64-64 network, 30 epochs.")
+    print(f"{platform.machine()}, {os.cpu_count()} cores; medians of {REPEATS} runs in turn.")
+    print("The head of the script says what each side does and leaves out.")
+    for table in tables:
+        compare(table)
 
 
 if __name__ == "__main__":

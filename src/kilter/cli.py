@@ -9,18 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from kilter import _backend
 from kilter._errors import ArgumentError, KilterError, OutputError
-
-if TYPE_CHECKING:
-    from kilter.comparison import Progress
 
 STOPPED = 130
 
@@ -186,9 +183,10 @@ def _compare(
     _prepare_keras()
     from kilter.comparison import compare
     from kilter.report.console import show
+    from kilter.report.progress import progress
 
     try:
-        with _progress() as observe:
+        with progress(_console(stderr=True)) as observe:
             result = compare(data, target, out=out, observe=observe, **settings)
     except KeyboardInterrupt:
         _fail(_stopped(out, go_on), STOPPED)
@@ -230,47 +228,6 @@ def _prepare_keras() -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     _backend.require()
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Progress], None]]:
-    """Show trainings done, rate, time left and the leader, on standard error."""
-    from rich import progress as bars
-
-    columns = (
-        bars.SpinnerColumn(),
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(bar_width=24),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[rate]}"),
-        bars.TimeRemainingColumn(),
-        bars.TextColumn("{task.fields[leader]}"),
-    )
-    console = _console(stderr=True)
-    status = console.status("reading the table and making folds")
-    bar = bars.Progress(*columns, console=console)
-    row = bar.add_task("compiling", rate="", leader="")
-
-    def observe(now: Progress) -> None:
-        status.stop()
-        bar.start()
-        speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
-        bar.update(
-            row,
-            description="training" if now.leader else "compiling",
-            total=now.total,
-            completed=now.done,
-            rate=f"{speed:.1f}/s" if speed else "",
-            leader=f"ahead: {now.leader} {now.score:.3f}" if now.leader else "",
-        )
-
-    try:
-        status.start()
-        yield observe
-    finally:
-        status.stop()
-        if bar.live.is_started:
-            bar.stop()
 
 
 def _console(stderr: bool = False) -> Any:

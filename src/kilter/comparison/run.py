@@ -92,6 +92,8 @@ def run(
     outcomes = judge(plan, splits, trained, positive)
     compared = against_baseline(plan, outcomes, splits)
     chosen = choose(compared).outcome
+    its_own = [one for one in trained if one.lane.training == chosen.remedy.training]
+    del trained  # the logits of all trainings are gigabytes where a table is large
     kept = _folds_to_keep(dataset, plan)
     decision = fit_decision(plan, chosen.remedy, chosen.validation(kept), positive)
     summary = summarize(
@@ -104,7 +106,6 @@ def run(
         audit(dataset)["warnings"],
         clock.perf_counter() - begin,
     )
-    its_own = [one for one in trained if one.lane.training == chosen.remedy.training]
     model = Model(
         dataset.schema,
         tuple(encoded.encoders[fold] for fold in kept),

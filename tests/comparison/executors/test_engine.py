@@ -182,6 +182,28 @@ def test_what_memory_holds_bounds_a_block(task_of: Callable) -> None:
     assert sizes == [1, 6]
 
 
+def test_what_memory_holds_bounds_a_pool(task_of: Callable) -> None:
+    task = task_of(2, remedies=["smote", "focal"])
+    weights = sum(weight.size for weight in task.network(0, 0).get_weights())
+    engine = Engine(task, 5 * weights * 4 * 4, DEVICE)  # four lanes of five copies, float32
+    engine.load([0, 1])
+    pools = engine.pools(lanes_of(task.plan))
+    assert [len(pool) for pool in pools] == [3, 3]
+    assert {lane for pool in pools for lane in pool} == set(lanes_of(task.plan))
+
+
+def test_what_lanes_share_bounds_the_steps_of_a_call(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(task_of(2, dropout=0.5, batch_size=4, hidden=(8, 3)), 1 << 30, DEVICE)
+    engine.load([0, 1])
+    a_mask = 4 * sum(engine.task.plan.hidden)
+    assert engine.program.stages.bytes == a_mask
+    monkeypatch.setattr(module, "CALL_KEPT", 3 * a_mask + 1)
+    engine.pools(lanes_of(engine.task.plan))
+    assert engine.program.steps == 3
+
+
 def test_convolutions_are_trained_alone_step_by_step(task_of: Callable, in_order: Callable) -> None:
     def build(width: int, outputs: int, seed: int) -> keras.Model:
         layers = keras.layers

@@ -174,7 +174,7 @@ def test_many_devices_give_the_numbers_of_one(tmp_path: Path) -> None:
     assert done.stdout.split() == ["4", "devices,", "8", "lanes", "alike"]
 
 
-def test_blocks_share_half_of_the_memory_among_the_threads(
+def test_blocks_share_a_quarter_of_the_memory_among_the_threads(
     task_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = []
@@ -188,4 +188,4 @@ def test_blocks_share_half_of_the_memory_among_the_threads(
     monkeypatch.setattr(module, "_workers", lambda devices: 4)
     task = task_of(2)
     list(Lanes(memory=8).train(task, lanes_of(task.plan)))
-    assert limits == [1 << 30]
+    assert limits == [1 << 29]

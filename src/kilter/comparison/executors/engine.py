@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from kilter.comparison.executors.base import Lane, Task, Trained
 from kilter.comparison.executors.cost import ACCELERATOR, HOST, cover
 from kilter.comparison.executors.device import stack_folds
-from kilter.comparison.executors.memory import fold_bytes, lane_bytes
+from kilter.comparison.executors.memory import even_parts, fold_bytes, lane_bytes
 from kilter.comparison.executors.program import SHARED, Numbers, Program, State, map_lanes
 
 Map = Callable[[Callable[["Block"], list[int]], Sequence["Block"]], Iterable[list[int]]]
@@ -58,8 +59,8 @@ class Block:
 class Engine:
     """Trains pools of a task; its program is compiled once for each size of block.
 
-    ``limit`` bounds in bytes what a block computes with. The places of a block are spread
-    over ``devices``; each has all folds.
+    ``limit`` bounds in bytes what a block computes with, and as well what the lanes of a pool
+    keep. The places of a block are spread over ``devices``; each has all folds.
     """
 
     def __init__(self, task: Task, limit: int, devices: Sequence[jax.Device]) -> None:
@@ -70,7 +71,10 @@ class Engine:
         self._everywhere = NamedSharding(mesh, PartitionSpec())
         self._spread = NamedSharding(mesh, PartitionSpec("lanes"))
         self.program = Program(task)
+        weights = map(keras.ops.convert_to_numpy, self.program.model.trainable_variables)
+        self._bytes_of_lane = lane_bytes(list(weights))
         self.sizes: list[int] = []
+        self.compiling = 0.0  # seconds
         self._compiled: dict[int, Compiled] = {}
         self._initial: dict[tuple[int, int], State] = {}
         self._lock = Lock()
@@ -83,12 +87,14 @@ class Engine:
         self.data = jax.device_put(stack_folds(self.task, self.folds), self._everywhere)
 
     def pools(self, lanes: Sequence[Lane]) -> list[list[Lane]]:
-        """Part lanes by seed, and settle how large their blocks are."""
+        """Part lanes by seed and by what fits, and settle how large their blocks are."""
         trainings = list(dict.fromkeys(lane.training for lane in lanes))
         # Those that mix rows come to lie together: a block without them does not have to.
         lanes = sorted(lanes, key=lambda lane: trainings.index(lane.training))
         seeds = list(dict.fromkeys(lane.seed for lane in lanes))
-        pools = [[lane for lane in lanes if lane.seed == seed] for seed in seeds]
+        of_seeds = [[lane for lane in lanes if lane.seed == seed] for seed in seeds]
+        fitting = max(1, self.limit // self._bytes_of_lane)
+        pools = [part for pool in of_seeds for part in even_parts(pool, fitting)]
         if not self.sizes:
             self._settle(pools[0][0], max(map(len, pools)))
         return pools
@@ -129,10 +135,14 @@ class Engine:
         number, given = jnp.int32(0), (block.numbers, block.state)
         advance = jax.jit(self.program.advance, donate_argnames="state")
         score = jax.jit(self.program.score, donate_argnames="state")
-        return Compiled(
-            advance.lower(self.data, number, number, number, *given).compile(),
-            score.lower(self.data, number, *given).compile(),
+        lowered = (
+            advance.lower(self.data, number, number, number, *given),
+            score.lower(self.data, number, *given),
         )
+        begun = time.perf_counter()
+        compiled = Compiled(*(one.compile() for one in lowered))
+        self.compiling += time.perf_counter() - begun
+        return compiled
 
     def initial(self, lane: Lane) -> State:
         """Return the state in which a lane begins; lanes of a fold and seed share it."""
@@ -158,10 +168,13 @@ class Engine:
 
     def memory(self, lanes: int, threads: int) -> int:
         """Return the bytes that folds, so many lanes and a block a thread take."""
-        a_lane = lane_bytes(next(iter(self._initial.values())).trainable)
         shared = self.program.stages.bytes * self.program.steps
         a_block = self._bytes_of_place * self.sizes[0] + shared
-        return fold_bytes(self.task) * len(self.folds) + a_lane * lanes + a_block * threads
+        return (
+            fold_bytes(self.task) * len(self.folds)
+            + self._bytes_of_lane * lanes
+            + a_block * threads
+        )
 
     # -- a pool ------------------------------------------------------------------------
 
@@ -186,8 +199,8 @@ class Engine:
 
     def _epoch(self, epoch: int, block: Block) -> list[int]:
         """Train a block for an epoch and return the places whose lanes have come to their end."""
-        begun = time.perf_counter()
         compiled, steps, number = self.compiled(block), self.task.steps, jnp.int32(epoch)
+        begun = time.perf_counter()
         for begin in range(0, steps, self.program.steps):
             if self.task.stop.is_set():
                 return []

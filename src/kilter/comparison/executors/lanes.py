@@ -63,6 +63,8 @@ class Lanes(Executor):
             list(workers.map(engine.trial, blocks))
             ready = time.perf_counter() - begun
             epoch = sum(workers.map(engine.trial, blocks)) / len(blocks) / threads
+        if jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
+            ready -= engine.compiling  # the run itself will find it in the cache
         size, epochs = engine.sizes[0], task.plan.epochs
         places = [math.ceil(len(pool) / size) for pool in pools]
         # While lanes end one by one, half a block stands idle.
@@ -81,9 +83,9 @@ class Lanes(Executor):
         )
 
     def _engine(self, task: Task, limit: int) -> Engine:
-        """Make the engine; its blocks, one a thread, have half of the limit."""
+        """Make the engine; blocks have a quarter of the limit, and pools, one a thread each."""
         devices = _devices(self.devices)
-        return Engine(task, limit // 2 // _workers(len(devices)), devices)
+        return Engine(task, limit // 4 // _workers(len(devices)), devices)
 
 
 def _groups(task: Task, lanes: Sequence[Lane], limit: int) -> list[list[int]]:

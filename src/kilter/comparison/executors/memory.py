@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -51,11 +52,21 @@ def fold_groups(task: Task, wanted: Sequence[int], limit: int) -> list[list[int]
 
     The last group repeats a fold where it would be smaller, as every shape is compiled.
     """
-    at_once = min(max(1, limit // fold_bytes(task)), len(wanted))
-    groups = -(-len(wanted) // at_once)
-    at_once = -(-len(wanted) // groups)
-    parts = [list(wanted[begin : begin + at_once]) for begin in range(0, len(wanted), at_once)]
-    return [part + part[-1:] * (at_once - len(part)) for part in parts]
+    parts = even_parts(wanted, max(1, limit // fold_bytes(task)))
+    return [part + part[-1:] * (len(parts[0]) - len(part)) for part in parts]
+
+
+def even_parts(items: Sequence[Any], most: int) -> list[list[Any]]:
+    """Part a sequence into as few parts as hold at most ``most``, about equally long.
+
+    Examples
+    --------
+    >>> even_parts(range(7), 4)
+    [[0, 1, 2, 3], [4, 5, 6]]
+    """
+    parts = -(-len(items) // most)
+    size = -(-len(items) // max(1, parts))
+    return [list(items[begin : begin + size]) for begin in range(0, len(items), size)]
 
 
 def lane_bytes(weights: Sequence[np.ndarray]) -> int:
