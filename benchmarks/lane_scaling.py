@@ -100,12 +100,12 @@ def measured(points: list[tuple[int, int]]) -> list[Point]:
 
 
 def show(name: str, sizes: tuple[int, ...], points: list[Point]) -> None:
-    print(f"\n| {name} | seconds | of them a {name[:-1]}, ms | GiB | GiB before training |")
+    print(f"\n| {name} | seconds | a {name[:-1]}, ms | GiB | GiB before training |")
     print("|---|---|---|---|---|")
     for size, point in zip(sizes, points, strict=True):
         each = point.seconds / size * 1e3
         print(
-            f"| {size:,} | {point.seconds:.1f} | {each:.3g} | {point.peak:.2f} "
+            f"| {size:,} | {point.seconds:.1f} | {each:,.2f} | {point.peak:.2f} "
             f"| {point.before:.2f} |"
         )
 
