@@ -32,6 +32,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -55,19 +56,20 @@ MORE = (
 # -- sides -----------------------------------------------------------------------------
 
 
-def run_lanes(task: Task, lanes: list[Lane]) -> None:
+def seconds(work: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def run_lanes(task: Task, lanes: list[Lane]) -> float:
     from kilter.comparison.executors.lanes import Lanes
 
-    assert len(list(Lanes().train(task, lanes))) == len(lanes)
+    return seconds(lambda: list(Lanes().train(task, lanes)))
 
 
-def run_fit(task: Task, lanes: list[Lane], validate: bool = False) -> None:
-    for lane in lanes:
-        fit_one(task, lane, validate)
-
-
-def run_validating(task: Task, lanes: list[Lane]) -> None:
-    run_fit(task, lanes, validate=True)
+def run_fit(task: Task, lanes: list[Lane], validate: bool = False) -> float:
+    return seconds(lambda: [fit_one(task, lane, validate) for lane in lanes])
 
 
 def sklearn_one(fold: EncodedFold, lane: Lane, plan: Plan, steps: int, batch_size: int) -> None:
@@ -100,23 +102,21 @@ def sklearn_one(fold: EncodedFold, lane: Lane, plan: Plan, steps: int, batch_siz
     model.predict_proba(fold.test_x)
 
 
-def run_sklearn(task: Task, lanes: list[Lane]) -> None:
+def run_sklearn(task: Task, lanes: list[Lane]) -> float:
     from joblib import Parallel, delayed
 
+    settings = (task.plan, task.steps, task.batch_size)
+    work = [delayed(sklearn_one)(task.folds[lane.fold], lane, *settings) for lane in lanes]
     with Parallel(n_jobs=2) as parallel:
-        settings = (task.plan, task.steps, task.batch_size)
-        work = [delayed(sklearn_one)(task.folds[lane.fold], lane, *settings) for lane in lanes]
         parallel(work[:2])  # starts the processes
-        begin = time.perf_counter()
-        parallel(work)
-        run_sklearn.seconds = time.perf_counter() - begin  # type: ignore[attr-defined]
+        return seconds(lambda: parallel(work))
 
 
-SIDES: dict[str, tuple[Callable[[Task, list[Lane]], None], int]] = {
+SIDES: dict[str, tuple[Callable[[Task, list[Lane]], float], int]] = {
     "lanes, first time": (run_lanes, 1),
     "lanes": (run_lanes, 1),
     "fit": (run_fit, 30),
-    "fit, validating": (run_validating, 30),
+    "fit, validating": (partial(run_fit, validate=True), 30),
     "scikit-learn": (run_sklearn, 6),
 }
 """What each side does, and on every how many of the trainings."""
@@ -132,11 +132,9 @@ def measure(side: str, table: str, repeat: int) -> None:
     # A different part each time; 7 is prime to the number of remedies.
     lanes = lanes_of(plan)
     some = [lanes[(place * 7 + repeat) % len(lanes)] for place in range(0, len(lanes), every)]
-    begin = time.perf_counter()
-    function(task, some)
-    seconds = getattr(function, "seconds", time.perf_counter() - begin)
+    took = function(task, some)
     facts = {"rows": len(dataset.labels), "steps": task.steps * EPOCHS, "all": len(lanes)}
-    print(json.dumps({"each": seconds / len(some), "batch": task.batch_size, **facts}))
+    print(json.dumps({"each": took / len(some), "batch": task.batch_size, **facts}))
 
 
 # -- the page --------------------------------------------------------------------------
@@ -170,11 +168,11 @@ def compare(table: str) -> None:
     )
     print("| | seconds a training | µs a step | all, seconds | times lanes |")
     print("|---|---|---|---|---|")
-    for side, seconds in each.items():
-        step = seconds / facts["steps"] * 1e6
-        ratio = seconds / each["lanes"]
-        total = seconds * facts["all"]
-        print(f"| {side} | {seconds:.3f} | {step:.0f} | {total:.1f} | {ratio:.1f} |")
+    for side, took in each.items():
+        step = took / facts["steps"] * 1e6
+        ratio = took / each["lanes"]
+        total = took * facts["all"]
+        print(f"| {side} | {took:.3f} | {step:.0f} | {total:.1f} | {ratio:.1f} |")
 
 
 def main() -> None:
