@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
+from jax.extend import core
 
 from kilter.comparison.executors.base import Task
 from kilter.comparison.executors.program import Program
 from kilter.comparison.executors.staging import Stages, stage
+from kilter.comparison.remedy import Loss
 
 
 def through(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -24,7 +26,15 @@ def through(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def names(function: Callable[..., Any], *arguments: Any) -> set[str]:
-    return {one.primitive.name for one in jax.make_jaxpr(function)(*arguments).jaxpr.eqns}
+    """Return the names of all operations of a function."""
+
+    def inside(jaxpr: Any) -> Iterator[str]:
+        for equation in jaxpr.eqns:
+            yield equation.primitive.name
+            for inner in core.jaxprs_in_params(equation.params):
+                yield from inside(inner)
+
+    return set(inside(jax.make_jaxpr(function)(*arguments).jaxpr))
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 5), (2, 3, 4)])
@@ -53,14 +63,20 @@ def test_keys_of_any_kind_draw_what_jax_draws(name: str) -> None:
     np.testing.assert_array_equal(through(draw, words), draw(words))
 
 
+def over_rows(one: Any, other: Any) -> Any:
+    """Multiply as the gradient of a dense layer's weights does."""
+    return jax.lax.dot_general(one, other, (((0,), (0,)), ((), ())))
+
+
 @pytest.mark.parametrize(("left", "right"), [(1, 1), (5, 2), (2, 5), (4, 4), (1, 9)])
 def test_a_product_over_rows_is_the_product(left: int, right: int) -> None:
     random = np.random.default_rng([left, right])
     one, other = random.normal(size=(7, left)), random.normal(size=(7, right))
-    found = through(lambda one, other: one.T @ other, np.float32(one), np.float32(other))
+    product = partial(over_rows, other=np.float32(other))
+    assert "optimization_barrier" in names(partial(through, product), np.float32(one))
+    found = through(product, np.float32(one))
     np.testing.assert_allclose(found, one.T @ other, rtol=1e-4, atol=1e-5)
-    lanes = np.float32([one, 2 * one])
-    found = jax.vmap(lambda one: through(lambda x: x.T @ np.float32(other), one))(lanes)
+    found = jax.vmap(partial(through, product))(np.float32([one, 2 * one]))
     np.testing.assert_allclose(found, [one.T @ other, 2 * one.T @ other], rtol=1e-4, atol=1e-5)
 
 
@@ -102,6 +118,24 @@ def test_masks_are_worked_out_ahead(staged: Any) -> None:
     assert "dot_general" not in names(stages.ahead, seeds)
 
 
+def test_accelerators_get_the_operations_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def function(key: Any, x: Any) -> Any:
+        return key, over_rows(x, jax.random.bits(key, (5, 2)).astype(jnp.float32))
+
+    def operations() -> tuple[set[str], set[str]]:
+        stages = stage(function, key, x)
+        return names(stages.ahead, key), names(stages.step, stages.ahead(key)[1], x)
+
+    key, x = jax.random.PRNGKey(0), jnp.ones((5, 3))
+    ahead, step = operations()
+    assert "random_bits" not in ahead
+    assert "optimization_barrier" in step
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    ahead, step = operations()
+    assert "random_bits" in ahead
+    assert "optimization_barrier" not in step
+
+
 def test_a_result_may_hang_on_the_state_alone() -> None:
     stages = stage(lambda seed, x: (seed + 1, (seed * 2, seed, x, 3)), 1, 2.0)
     following, kept = stages.ahead(5)
@@ -138,7 +172,8 @@ def test_layers_of_all_kinds_step_alike(task_of: Callable) -> None:
     state = program.initial(0, 0)
     seeds, carry = state.seeds, (state.trainable, state.other, state.optimizer)
     x = np.random.default_rng(0).normal(size=(task.batch_size, task.width)).astype(np.float32)
-    rest = (carry, x, *program._labels_and_loss())
+    labels = np.arange(task.batch_size, dtype=np.int32) % 2
+    rest = (carry, x, labels, Loss(gamma=1).numbers(np.array([3, 1])))
     expected_seeds, expected = jax.jit(program._update)(seeds, *rest)
     following, kept = jax.jit(program.stages.ahead)(seeds)
     jax.tree.map(np.testing.assert_array_equal, following, expected_seeds)

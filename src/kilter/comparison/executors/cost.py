@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 
@@ -70,13 +71,13 @@ class Work(NamedTuple):
         )
 
 
-def count_work(jaxpr: Any) -> Work:
-    """Count what a jaxpr computes; the body of a loop counts once."""
+def count_work(*jaxprs: Any) -> Work:
+    """Count what jaxprs compute together; the body of a loop counts once."""
     work = Work()
-    for equation in jaxpr.eqns:
+    for equation in chain.from_iterable(jaxpr.eqns for jaxpr in jaxprs):
         inner = list(_inner(equation))
-        parts = [count_work(one) for one in inner] if inner else [_own_work(equation)]
-        work = Work(*(sum(field) for field in zip(work, *parts, strict=True)))
+        part = count_work(*inner) if inner else _own_work(equation)
+        work = Work(*map(sum, zip(work, part, strict=True)))
     return work
 
 

@@ -89,12 +89,10 @@ class Program:
         self.optimizer.build(self.model.trainable_variables)
         seeds = {id(variable) for variable in seed_states(self.model)}
         self.is_seed = [id(variable) in seeds for variable in self.model.non_trainable_variables]
-        rows = (np.zeros((task.batch_size, task.width), np.float32), *self._labels_and_loss())
-        self.stages = stage(self._update, *self._begin(self.model), *rows)
-
-    def _labels_and_loss(self) -> tuple[Any, Any]:
-        labels = np.zeros(self.task.batch_size, np.int32)
-        return labels, Loss().numbers(np.ones(self.task.n_classes))
+        x = np.zeros((task.batch_size, task.width), np.float32)
+        labels = np.zeros(task.batch_size, np.int32)
+        loss = Loss().numbers(np.ones(task.n_classes))
+        self.stages = stage(self._update, *self._begin(self.model), x, labels, loss)
 
     def _begin(self, network: Any) -> tuple[Tree, Tree]:
         """Return the random state of a network's layers, and what training changes beside it."""
@@ -235,12 +233,8 @@ class Program:
         rows = jnp.zeros(self.task.batch_size, jnp.int32)
         batch = [rows, rows, rows, rows.astype(jnp.float32)]
         numbers = map_lanes(lambda leaf: leaf[0], self.numbers([lane], [lane.fold]))
-
-        def step(seeds: Tree, carry: Tree) -> Any:
-            x = self._rows(data, numbers, batch)
-            return self._update(seeds, carry, x, *self._labels_and_loss())
-
-        return count_work(jax.make_jaxpr(step)(*self._begin(self.model)).jaxpr)
+        fetched = jax.make_jaxpr(partial(self._rows, data, numbers))(batch)
+        return count_work(fetched.jaxpr, self.stages.whole)
 
     def numbers(self, lanes: Sequence[Lane], folds: Sequence[int]) -> Numbers:
         """Turn lanes of one seed into numbers; ``folds`` are those of the `Data`, in order."""

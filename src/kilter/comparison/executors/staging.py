@@ -5,7 +5,7 @@ and of a lane apart: what hangs on the state alone (masks of dropout, noise) com
 that a block works it out once and reads it afterwards, instead of once a lane where XLA
 fuses it into what each lane does.
 
-On the way it rewrites two operations of which XLA makes slow programs on a CPU. The results
+On a CPU it also rewrites two operations of which XLA makes slow programs there. The results
 are the same: the random bits to the last bit, the products to rounding.
 """
 
@@ -30,12 +30,13 @@ MOST_BITS = 1 << 32  # more random words of an operation than that count in 64 b
 class Stages(NamedTuple):
     """``ahead(shared)`` returns the next shared state and what to hand to ``step(kept, *rest)``.
 
-    ``bytes`` is how much that is.
+    ``bytes`` is how much that is, ``whole`` the jaxpr of the function as it was.
     """
 
     ahead: Callable[..., Any]
     step: Callable[..., Any]
     bytes: int
+    whole: Any
 
 
 def stage(function: Callable[..., Any], shared: Any, *rest: Any) -> Stages:
@@ -74,7 +75,8 @@ def stage(function: Callable[..., Any], shared: Any, *rest: Any) -> Stages:
         env |= dict(zip(jaxpr.invars[n_in:], jax.tree.leaves(rest), strict=True))
         return jax.tree.unflatten(jax.tree.structure(out[1]), _run(jaxpr, after, env, results))
 
-    return Stages(ahead, step, sum(v.aval.size * v.aval.dtype.itemsize for v in kept))
+    size = sum(v.aval.size * v.aval.dtype.itemsize for v in kept)
+    return Stages(ahead, step, size, closed.jaxpr)
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
@@ -133,9 +135,10 @@ def _apply(jaxpr: Any, equation: Any, values: list[Any]) -> Sequence[Any]:
     name, params = equation.primitive.name, equation.params
     if name in CALLS:
         return _evaluate(params["jaxpr"], *values)
-    if name == "random_bits" and _is_threefry(values[0], **params):
+    on_cpu = jax.default_backend() == "cpu"  # elsewhere XLA's own forms are the quick ones
+    if on_cpu and name == "random_bits" and _is_threefry(values[0], **params):
         return [_random_bits(values[0], params["shape"])]
-    if name == "dot_general" and _is_over_rows(*values, **params):
+    if on_cpu and name == "dot_general" and _is_over_rows(*values, **params):
         return [_over_rows(*values, **params)]
     return _as_it_is(jaxpr, equation, values)
 
