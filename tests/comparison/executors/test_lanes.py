@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -148,6 +149,27 @@ def test_a_forecast_counts_epochs_by_hand(
     assert found.limit == 3 << 30
     assert found.memory is not None
     assert 2 * 4 * 1000 < found.memory < 1 << 20
+
+
+@pytest.mark.parametrize(("cache", "expected"), [(None, 60), ("there", 60 - 4)])
+def test_a_forecast_leaves_out_what_the_run_finds_compiled(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch, cache: str | None, expected: float
+) -> None:
+    clock = [0.0]
+
+    def trial(self, block) -> float:
+        self.compiling, clock[0] = 4.0, 60.0  # when all is ready
+        return 0.0
+
+    monkeypatch.setattr(module.Engine, "trial", trial)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", cache)
+    try:
+        found = Lanes().forecast(task_of(2), lanes_of(task_of(2).plan))
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+    assert (found.seconds, found.most) == (expected, expected)
 
 
 def test_a_forecast_of_few_seconds_holds(task_of: Callable) -> None:

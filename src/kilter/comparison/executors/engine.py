@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -71,8 +70,7 @@ class Engine:
         self._everywhere = NamedSharding(mesh, PartitionSpec())
         self._spread = NamedSharding(mesh, PartitionSpec("lanes"))
         self.program = Program(task)
-        weights = map(keras.ops.convert_to_numpy, self.program.model.trainable_variables)
-        self._bytes_of_lane = lane_bytes(list(weights))
+        self._bytes_of_lane = lane_bytes(self.program.model)
         self.sizes: list[int] = []
         self.compiling = 0.0  # seconds
         self._compiled: dict[int, Compiled] = {}

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import numpy as np
+import keras
+from sklearn.utils import gen_even_slices
 
 from kilter.comparison.executors.base import Task
 
@@ -64,11 +65,10 @@ def even_parts(items: Sequence[Any], most: int) -> list[list[Any]]:
     >>> even_parts(range(7), 4)
     [[0, 1, 2, 3], [4, 5, 6]]
     """
-    parts = -(-len(items) // most)
-    size = -(-len(items) // max(1, parts))
-    return [list(items[begin : begin + size]) for begin in range(0, len(items), size)]
+    parts = gen_even_slices(len(items), -(-len(items) // most))
+    return [list(items[part]) for part in parts]
 
 
-def lane_bytes(weights: Sequence[np.ndarray]) -> int:
-    """Return the bytes of a lane's state."""
-    return COPIES * sum(weight.nbytes for weight in weights)
+def lane_bytes(model: keras.Model) -> int:
+    """Return the bytes of a lane's state, in float32."""
+    return COPIES * 4 * int(model.count_params())
