@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -71,7 +73,14 @@ class AveragePrecision(keras.metrics.AUC):
         super().update_state(keras.ops.equal(labels, self.positive), shares, sample_weight)
 
 
-def fit_one(task: Task, lane: Lane, validate: bool = False) -> None:
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long it takes."""
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def fit(task: Task, lane: Lane, validate: bool = False) -> keras.Model:
     """Train one network as a plain script would; ``validate`` scores each epoch."""
     fold = task.folds[lane.fold]
     _, loss = lane.training
@@ -92,5 +101,4 @@ def fit_one(task: Task, lane: Lane, validate: bool = False) -> None:
     numbers = loss.numbers(fold.layout.counts)
     model.compile(task.optimizer(), loss=keras_loss(numbers), metrics=metrics)
     model.fit(x, y, batch_size=task.batch_size, epochs=task.plan.epochs, verbose=0, **extra)
-    model.predict(fold.validation_x, batch_size=4096, verbose=0)
-    model.predict(fold.test_x, batch_size=4096, verbose=0)
+    return model

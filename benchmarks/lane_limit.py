@@ -29,15 +29,15 @@ from functools import partial
 from statistics import median
 from typing import Any, NamedTuple
 
-import jax  # after kilter, which chooses the backend of Keras
+import jax
 import jax.numpy as jnp
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from _lanes import SHARED, make_task, read
+from _lanes import SHARED, fit, make_task, read, seconds
 from kilter.comparison.executors.base import Lane, Task
 from kilter.comparison.executors.lanes import Lanes
-from kilter.comparison.executors.sequential import epoch_rows, keras_loss
+from kilter.comparison.executors.sequential import epoch_rows
 from kilter.comparison.plan import Plan
 from kilter.comparison.run import lanes_of
 
@@ -61,21 +61,13 @@ State = tuple[Any, Any, Any, Any]
 
 def lanes_seconds(task: Task, lanes: list[Lane]) -> float:
     """Return the seconds a step of all lanes, all that belongs to it included."""
-    begin = time.perf_counter()
-    trained = list(Lanes().train(task, lanes))
-    seconds = time.perf_counter() - begin
-    return seconds / (len(trained) * task.plan.epochs * task.steps)
+    took = seconds(lambda: list(Lanes().train(task, lanes)))
+    return took / (len(lanes) * task.plan.epochs * task.steps)
 
 
 def fit_seconds(task: Task, lane: Lane) -> float:
     """Return the seconds a step of a plain ``fit``, compiling included."""
-    _, loss = lane.training
-    x, y = epoch_rows(task, lane, epoch=0)
-    begin = time.perf_counter()
-    model = task.network(lane.fold, lane.seed)
-    model.compile(task.optimizer(), keras_loss(loss.numbers(task.folds[lane.fold].layout.counts)))
-    model.fit(x, y, batch_size=task.batch_size, epochs=task.plan.epochs, verbose=0)
-    return (time.perf_counter() - begin) / (task.plan.epochs * task.steps)
+    return seconds(lambda: fit(task, lane)) / (task.plan.epochs * task.steps)
 
 
 # -- by hand ---------------------------------------------------------------------------
@@ -139,7 +131,7 @@ def shapes(task: Task) -> Iterator[tuple[int, int, int]]:
             yield rows, n, k
 
 
-def product_rate(task: Task, seconds: float = 0.5) -> float:
+def product_rate(task: Task, lasting: float = 0.5) -> float:
     """Return operations a second of a step's products alone, a thread on each core."""
     each = list(shapes(task))
     flops = sum(2 * m * k * n for m, k, n in each)
@@ -151,7 +143,7 @@ def product_rate(task: Task, seconds: float = 0.5) -> float:
             for m, k, n in each
         ]
         rounds, begin = 0, time.perf_counter()
-        while time.perf_counter() - begin < seconds:
+        while time.perf_counter() - begin < lasting:
             for left, right in pairs:
                 left @ right
             rounds += 1
@@ -196,9 +188,9 @@ def measure(table: str) -> None:
     print("| | µs a step | GFLOP/s | times lanes |")
     print("|---|---|---|---|")
     rows = {side: median(values) for side, values in found.items()}
-    for side, seconds in {**rows, "the products alone": products}.items():
-        rate = flops / seconds / 1e9
-        print(f"| {side} | {seconds * 1e6:.0f} | {rate:.0f} | {seconds / step:.2f} |")
+    for side, took in {**rows, "the products alone": products}.items():
+        rate = flops / took / 1e9
+        print(f"| {side} | {took * 1e6:.0f} | {rate:.0f} | {took / step:.2f} |")
 
 
 def main() -> None:

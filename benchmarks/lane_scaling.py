@@ -19,7 +19,6 @@ import platform
 import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -28,7 +27,7 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import make_classification
 
-from _lanes import make_task
+from _lanes import make_task, seconds
 from kilter.comparison.executors.lanes import Lanes
 from kilter.comparison.plan import Plan
 from kilter.comparison.run import lanes_of
@@ -73,12 +72,10 @@ def measure(lanes: int, rows: int) -> None:
         patience=EPOCHS,
     )
     task = make_task(load(table(rows), "target"), plan)
-    before, begin = peak(), time.perf_counter()
-    every = lanes_of(plan)
-    trained = list(Lanes().train(task, every[:: len(every) // lanes][:lanes]))
-    seconds = time.perf_counter() - begin
-    assert len(trained) == lanes
-    print(json.dumps(Point(seconds, peak(), before)))
+    before, every = peak(), lanes_of(plan)
+    some = every[:: len(every) // lanes][:lanes]
+    took = seconds(lambda: list(Lanes().train(task, some)))
+    print(json.dumps(Point(took, peak(), before)))
 
 
 def in_process(lanes: int, rows: int) -> Point:
