@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from kilter.comparison.executors.base import DIVERGED, Task
+from kilter.comparison.executors.base import DIVERGED, Lane, Task
 from kilter.comparison.executors.device import stack_folds
-from kilter.comparison.executors.program import Numbers, Program, map_lanes
+from kilter.comparison.executors.program import Program
 from kilter.comparison.run import lanes_of
 
 
@@ -19,7 +19,6 @@ def test_numbers_are_those_of_draw_and_loss(task_of: Callable) -> None:
     task = task_of(2, remedies=["smote", "class-weights"], seeds=2)
     lanes = [lane for lane in lanes_of(task.plan) if lane.seed == 1]
     numbers = Program(task).numbers(lanes, [1, 0])  # the folds lie the other way round
-    np.testing.assert_array_equal(numbers.key, task.key(1))
     for place, lane in enumerate(lanes):
         draw, loss = lane.training
         counts = task.folds[lane.fold].layout.counts
@@ -34,15 +33,21 @@ def test_a_block_mixes_if_one_of_its_lanes_does(task_of: Callable) -> None:
     task = task_of(2, remedies=["smote", "focal"])
     lanes, program = lanes_of(task.plan), Program(task)
     mixing = [lane for lane in lanes if lane.training[0].synthetic]
-    assert bool(program.numbers(lanes, [0, 1]).mixes)
-    assert bool(program.numbers(mixing, [0, 1]).mixes)
-    assert not program.numbers([x for x in lanes if x not in mixing], [0, 1]).mixes
+
+    def mixes(lanes: list[Lane]) -> bool:
+        shared = program.shared(0, program.numbers(lanes, [0, 1]), [])
+        np.testing.assert_array_equal(shared.key, task.key(0))
+        return bool(shared.mixes)
+
+    assert mixes(lanes)
+    assert mixes(mixing)
+    assert not mixes([lane for lane in lanes if lane not in mixing])
 
 
 def test_a_lane_begins_with_the_networks_weights(task_of: Callable) -> None:
     task = task_of(2)
     program = Program(task)
-    state = program.initial(1, 0)
+    _, state = program.initial(1, 0)
     expected = task.network(1, 0).get_weights()
     for found in (program.weights(state.trainable, state.other), program.weights(*state.best)):
         for one, other in zip(found, expected, strict=True):
@@ -62,16 +67,17 @@ def test_weights_stand_in_the_order_of_the_model(task_of: Callable) -> None:
     task = task_of(2)
     task = Task(task.plan, task.folds, 2, 1, build, task.stop)
     program = Program(task)
-    state = program.initial(0, 0)
+    _, state = program.initial(0, 0)
     shapes = [weight.shape for weight in program.weights(state.trainable, state.other)]
     assert shapes == [tuple(weight.shape) for weight in task.network(0, 0).weights]
 
 
 def test_a_prediction_is_that_of_the_network(task_of: Callable) -> None:
     task = task_of(2)
-    program, state = Program(task), Program(task).initial(0, 0)
+    program = Program(task)
+    seeds, state = program.initial(0, 0)
     data = jax.tree.map(jnp.asarray, stack_folds(task, [1, 0]))
-    logits = program.predict(data, 1, state.trainable, state.other, state.seeds)
+    logits = program.predict(data, 1, state.trainable, state.other, seeds)
     for found, x in zip(logits, (task.folds[0].validation_x, task.folds[0].test_x), strict=True):
         expected = task.network(0, 0).predict(x, verbose=0)
         np.testing.assert_allclose(found[: len(x)], expected, atol=1e-5)
@@ -88,10 +94,3 @@ def test_work_grows_with_the_batch(task_of: Callable) -> None:
     # gradient towards the inputs is nobody's
     assert small.flops == 2 * 32 * (2 * 4 * 8 + 3 * 8 * 2)
     assert large.flops == 2 * small.flops
-
-
-def test_what_is_shared_is_left_as_it_is() -> None:
-    numbers = Numbers(np.zeros(3), np.ones(3), "key", "mixes", [np.zeros(3)], ())
-    mapped = map_lanes(lambda leaf: leaf[:2], numbers)
-    assert (mapped.key, mapped.mixes) == ("key", "mixes")
-    assert [len(mapped.fold), len(mapped.circle), len(mapped.quotas[0])] == [2, 2, 2]

@@ -169,8 +169,8 @@ def test_layers_of_all_kinds_step_alike(task_of: Callable) -> None:
     task = task_of(2)
     task = Task(task.plan, task.folds, 2, 1, build, task.stop)
     program = Program(task)
-    state = program.initial(0, 0)
-    seeds, carry = state.seeds, (state.trainable, state.other, state.optimizer)
+    seeds, state = program.initial(0, 0)
+    carry = (state.trainable, state.other, state.optimizer)
     x = np.random.default_rng(0).normal(size=(task.batch_size, task.width)).astype(np.float32)
     labels = np.arange(task.batch_size, dtype=np.int32) % 2
     rest = (carry, x, labels, Loss(gamma=1).numbers(np.array([3, 1])))

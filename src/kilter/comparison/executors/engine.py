@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
@@ -17,9 +18,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from kilter.comparison.executors.base import Lane, Task, Trained
 from kilter.comparison.executors.cost import ACCELERATOR, HOST, cover
-from kilter.comparison.executors.device import stack_folds
+from kilter.comparison.executors.device import stack_folds, stack_trees
 from kilter.comparison.executors.memory import even_parts, fold_bytes, lane_bytes
-from kilter.comparison.executors.program import SHARED, Numbers, Program, State, map_lanes
+from kilter.comparison.executors.program import Numbers, Program, Shared, State
 
 Map = Callable[[Callable[["Block"], list[int]], Sequence["Block"]], Iterable[list[int]]]
 
@@ -45,6 +46,7 @@ class Block:
     """
 
     numbers: Numbers
+    shared: Shared
     state: State
     waiting: dict[int, Lane]
     seconds: float = 0.0
@@ -74,7 +76,7 @@ class Engine:
         self.sizes: list[int] = []
         self.compiling = 0.0  # seconds
         self._compiled: dict[int, Compiled] = {}
-        self._initial: dict[tuple[int, int], State] = {}
+        self._initial: dict[tuple[int, int], tuple[Any, State]] = {}
         self._lock = Lock()
         self._predict = jax.jit(self.program.predict)
 
@@ -130,7 +132,7 @@ class Engine:
             return self._compiled[block.size]
 
     def _compile(self, block: Block) -> Compiled:
-        number, given = jnp.int32(0), (block.numbers, block.state)
+        number, given = jnp.int32(0), (block.numbers, block.shared, block.state)
         advance = jax.jit(self.program.advance, donate_argnames="state")
         score = jax.jit(self.program.score, donate_argnames="state")
         lowered = (
@@ -138,12 +140,13 @@ class Engine:
             score.lower(self.data, number, *given),
         )
         begun = time.perf_counter()
-        compiled = Compiled(*(one.compile() for one in lowered))
+        with ThreadPoolExecutor(len(lowered)) as threads:
+            compiled = Compiled(*threads.map(lambda one: one.compile(), lowered))
         self.compiling += time.perf_counter() - begun
         return compiled
 
-    def initial(self, lane: Lane) -> State:
-        """Return the state in which a lane begins; lanes of a fold and seed share it."""
+    def initial(self, lane: Lane) -> tuple[Any, State]:
+        """Return the random state and the state in which the lanes of a fold and seed begin."""
         pair = (lane.fold, lane.seed)
         with self._lock:
             if pair not in self._initial:
@@ -154,13 +157,12 @@ class Engine:
 
     def trial(self, block: Block) -> float:
         """Run one call of an epoch and a score; return the seconds of a whole epoch."""
-        compiled, number = self.compiled(block), jnp.int32(0)
-        steps, begun = self.program.steps, time.perf_counter()
-        given = (number, number, jnp.int32(steps), block.numbers, block.state)
-        block.state = jax.block_until_ready(compiled.advance(self.data, *given))
-        advanced = time.perf_counter()
-        block.state = compiled.score(self.data, number, block.numbers, block.state)
+        steps, compiled = self.program.steps, self.compiled(block)
+        begun = time.perf_counter()
+        self._advance(compiled, block, 0, 0, steps)
         jax.block_until_ready(block.state)
+        advanced = time.perf_counter()
+        self._score(compiled, block, 0)
         scored = time.perf_counter()
         return (advanced - begun) * self.task.steps / steps + scored - advanced
 
@@ -197,25 +199,34 @@ class Engine:
 
     def _epoch(self, epoch: int, block: Block) -> list[int]:
         """Train a block for an epoch and return the places whose lanes have come to their end."""
-        compiled, steps, number = self.compiled(block), self.task.steps, jnp.int32(epoch)
+        compiled, steps = self.compiled(block), self.task.steps
         begun = time.perf_counter()
         for begin in range(0, steps, self.program.steps):
             if self.task.stop.is_set():
                 return []
-            part = (jnp.int32(begin), jnp.int32(min(begin + self.program.steps, steps)))
-            block.state = compiled.advance(self.data, number, *part, block.numbers, block.state)
-        block.state = compiled.score(self.data, number, block.numbers, block.state)
-        done = np.asarray(block.state.done)
+            self._advance(compiled, block, epoch, begin, min(begin + self.program.steps, steps))
+        done = self._score(compiled, block, epoch)
         block.seconds = time.perf_counter() - begun
         last = epoch + 1 == self.task.plan.epochs
         return [place for place in block.waiting if last or done[place]]
+
+    def _advance(self, compiled: Compiled, block: Block, epoch: int, begin: int, end: int) -> None:
+        when = map(jnp.int32, (epoch, begin, end))
+        given = (block.numbers, block.shared, block.state)
+        block.shared, block.state = compiled.advance(self.data, *when, *given)
+
+    def _score(self, compiled: Compiled, block: Block, epoch: int) -> np.ndarray:
+        """Score a block, wait for it, and return which lanes are done."""
+        given = (block.numbers, block.shared, block.state)
+        block.state = compiled.score(self.data, jnp.int32(epoch), *given)
+        return np.asarray(block.state.done)
 
     def _trained(self, block: Block, place: int, seconds: float) -> Trained:
         """Take a lane out of its block."""
         lane, state = block.waiting.pop(place), block.state
         trainable, other = jax.tree.map(lambda leaf: np.asarray(leaf)[place].copy(), state.best)
         place_of_fold = jnp.int32(self.folds.index(lane.fold))
-        logits = self._predict(self.data, place_of_fold, trainable, other, state.seeds)
+        logits = self._predict(self.data, place_of_fold, trainable, other, block.shared.seeds)
         fold = self.task.folds[lane.fold]
         return Trained(
             lane,
@@ -231,32 +242,30 @@ class Engine:
 
     def begin(self, pool: Sequence[Lane]) -> list[Block]:
         """Return the blocks in which a pool begins."""
-        states = [self.initial(lane) for lane in pool]
-        return self._blocks(pool, map_lanes(lambda *leaves: np.stack(leaves), *states))
+        seeds, states = zip(*(self.initial(lane) for lane in pool), strict=True)
+        return self._blocks(pool, seeds[0], stack_trees(states))
 
-    def _blocks(self, lanes: Sequence[Lane], state: State) -> list[Block]:
-        """Spread lanes over the cheapest blocks; ``state`` lies on the host."""
+    def _blocks(self, lanes: Sequence[Lane], seeds: Any, state: State) -> list[Block]:
+        """Spread lanes over the cheapest blocks; both states lie on the host."""
         blocks, begin = [], 0
         for size in cover(len(lanes), self.sizes, self.cost):
             places = range(begin, min(begin + size, len(lanes)))
-            blocks.append(self._block(lanes, state, list(places), size))
+            blocks.append(self._block(lanes, seeds, state, list(places), size))
             begin += len(places)
         return blocks
 
-    def _block(self, lanes: Sequence[Lane], state: State, places: list[int], size: int) -> Block:
+    def _block(
+        self, lanes: Sequence[Lane], seeds: Any, state: State, places: list[int], size: int
+    ) -> Block:
         # Places beyond the lanes are filled with the first one, and count as done.
         filled = places + places[:1] * (size - len(places))
-        taken = map_lanes(lambda leaf: leaf[filled], state)
-        done = np.where(np.arange(size) < len(places), taken.done, True)
+        taken = jax.tree.map(lambda leaf: leaf[filled], state)
+        taken = taken._replace(done=np.where(np.arange(size) < len(places), taken.done, True))
         numbers = self.program.numbers([lanes[place] for place in filled], self.folds)
+        shared = self.program.shared(lanes[0].seed, numbers, seeds)
         waiting = {place: lanes[i] for place, i in enumerate(places)}
-        return Block(self._put(numbers), self._put(taken._replace(done=done)), waiting)
-
-    def _put(self, tree: Any) -> Any:
-        """Put numbers or a state on the devices, each place on one of them."""
-        spread = map_lanes(partial(jax.device_put, device=self._spread), tree)
-        shared = {name: getattr(tree, name) for name in tree._fields if name in SHARED}
-        return spread._replace(**jax.device_put(shared, self._everywhere))
+        numbers, taken = jax.device_put((numbers, taken), self._spread)
+        return Block(numbers, jax.device_put(shared, self._everywhere), taken, waiting)
 
     def _regrouped(self, blocks: list[Block]) -> list[Block]:
         """Move what is left into other blocks where those cost less."""
@@ -266,8 +275,9 @@ class Engine:
         if not left or sum(map(self.cost, cover(alive, self.sizes, self.cost))) >= now:
             return left
         lanes = [lane for block in left for lane in block.waiting.values()]
+        seeds, states = jax.device_get((left[0].shared.seeds, [block.state for block in left]))
         taken = [
-            map_lanes(lambda leaf, places=list(block.waiting): leaf[places], state)
-            for block, state in zip(left, jax.device_get([b.state for b in left]), strict=True)
+            jax.tree.map(lambda leaf, places=list(block.waiting): leaf[places], state)
+            for block, state in zip(left, states, strict=True)
         ]
-        return self._blocks(lanes, map_lanes(lambda *leaves: np.concatenate(leaves), *taken))
+        return self._blocks(lanes, seeds, jax.tree.map(lambda *all: np.concatenate(all), *taken))

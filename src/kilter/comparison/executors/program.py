@@ -1,8 +1,7 @@
 """The compiled program of a task: some steps of some lanes, their score, one prediction.
 
-A function here says what one lane does; `jax.vmap` runs it for all lanes of a block. What
-lanes of the same seed share (the random state of layers, the key of the base draws) has no
-lane axis, so that masks and base draws are worked out once a block.
+A function here says what one lane does; `jax.vmap` runs it for all lanes of a block. Masks
+and base draws, which lanes of a seed share, are worked out before, once a block.
 """
 
 from __future__ import annotations
@@ -23,53 +22,43 @@ from kilter.comparison.executors.precision import average_precision
 from kilter.comparison.executors.staging import stage
 from kilter.comparison.remedy import Loss
 from kilter.losses import cross_entropy
-from kilter.sampling import draw_base, draw_rows, mix
+from kilter.sampling import BaseDraws, draw_base, draw_rows, mix
 
 
 class Numbers(NamedTuple):
-    """What a lane is, in numbers; a leading lane axis but for ``key`` and ``mixes``.
+    """What a lane is, in numbers; of a block, with a leading lane axis.
 
-    ``fold`` and ``circle`` say which rows of `Data` are its own, ``mixes`` whether any lane
-    of the block mixes rows.
+    ``fold`` and ``circle`` say which rows of `Data` are its own.
     """
 
     fold: Tree
     circle: Tree
-    key: Tree
-    mixes: Tree
     quotas: Tree
     loss: Tree
 
 
+class Shared(NamedTuple):
+    """What lanes of a block share: they have one seed.
+
+    ``seeds`` is the random state of layers, ``key`` what the base draws hang on, ``mixes``
+    whether any lane mixes rows.
+    """
+
+    seeds: Tree
+    key: Tree
+    mixes: Tree
+
+
 class State(NamedTuple):
-    """What changes while lanes train; a leading lane axis but for ``seeds``."""
+    """What changes while a lane trains; of a block, with a leading lane axis."""
 
     trainable: Tree
     other: Tree
-    seeds: Tree
     optimizer: Tree
     best: Tree
     score: Tree
     best_epoch: Tree
     done: Tree
-
-
-SHARED = ("key", "mixes", "seeds")
-"""Fields without a lane axis: lanes of a block have one seed."""
-
-
-def map_lanes(function: Callable[..., Any], *trees: Any) -> Any:
-    """Apply a function to the leaves of `Numbers` or `State` that have a lane axis."""
-    fields = {
-        name: jax.tree.map(function, *(getattr(tree, name) for tree in trees))
-        for name in trees[0]._fields
-        if name not in SHARED
-    }
-    return trees[0]._replace(**fields)
-
-
-def _axes(kind: Any) -> Any:
-    return kind(*(None if name in SHARED else 0 for name in kind._fields))
 
 
 class Program:
@@ -129,64 +118,32 @@ class Program:
         trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
         return seeds, (trainable, other, optimizer)
 
-    def _rows(self, data: Data, numbers: Numbers, batch: Tree) -> Any:
+    def _batches(self, data: Data, epoch: Any, base: BaseDraws, numbers: Numbers) -> list[Any]:
+        """Turn base draws into batches: rows, labels, tickets and shares of (steps, rows)."""
+        size = self.task.batch_size
+        starts, circle = data.starts[numbers.fold], data.circles[numbers.circle]
+        drawn = draw_rows(jnp, numbers.quotas, starts, circle, epoch, base, self.task.steps, size)
+        return [part.reshape(-1, size) for part in drawn]
+
+    def _rows(self, data: Data, mixes: Any, fold: Any, batch: Tree) -> Any:
         """Fetch the rows of a batch, and mix them if any lane of the block does."""
         rows, _, tickets, shares = batch
-        offset = data.offsets[numbers.fold]
+        offset = data.offsets[fold]
         x = data.x[offset + rows]
         if data.neighbors is None:
             return x
         mixed = partial(_mixed, data, offset, rows, tickets, shares)
-        return jax.lax.cond(numbers.mixes, mixed, lambda x: x, x)
+        return jax.lax.cond(mixes, mixed, lambda x: x, x)
 
-    def _advance(
-        self,
-        data: Data,
-        epoch: Any,
-        begin: Any,
-        end: Any,
-        numbers: Numbers,
-        state: State,
-    ) -> State:
-        size, draws = self.task.batch_size, self.task.steps * self.task.batch_size
-        ahead = jnp.arange(self.steps * size, dtype=jnp.uint32)
-        # The last call of an epoch may ask for more than there is; those are never used.
-        positions = jnp.minimum(begin.astype(jnp.uint32) * size + ahead, np.uint32(draws - 1))
-        base = draw_base(jnp, numbers.key, epoch, positions, draws)
-        starts, circle = data.starts[numbers.fold], data.circles[numbers.circle]
-        drawn = draw_rows(jnp, numbers.quotas, starts, circle, epoch, base, self.task.steps, size)
-        batches = [part.reshape(-1, size) for part in drawn]
+    def _step(
+        self, data: Data, mixes: Any, kept: Tree, numbers: Numbers, batch: Tree, carry: Tree
+    ) -> Tree:
+        x = self._rows(data, mixes, numbers.fold, batch)
+        return self.stages.step(kept, carry, x, batch[1], numbers.loss)
 
-        seeds, kept = self._ahead(state.seeds, end - begin)
-
-        def step(index: Any, carry: Tree) -> Tree:
-            batch, now = jax.tree.map(
-                lambda part: jax.lax.dynamic_index_in_dim(part, index, keepdims=False),
-                (batches, kept),
-            )
-            x = self._rows(data, numbers, batch)
-            return self.stages.step(now, carry, x, batch[1], numbers.loss)
-
-        carry = (state.trainable, state.other, state.optimizer)
-        if self.steps == 1:
-            carry = step(0, carry)
-        else:
-            carry = jax.lax.fori_loop(0, end - begin, step, carry)
-        trainable, other, optimizer = carry
-        return state._replace(trainable=trainable, other=other, seeds=seeds, optimizer=optimizer)
-
-    def _ahead(self, seeds: Tree, steps: Any) -> tuple[Tree, Tree]:
-        """Work out what so many steps share, and leave the random state as after the last."""
-
-        def one(seeds: Tree, index: Any) -> tuple[Tree, Tree]:
-            following, kept = self.stages.ahead(seeds)
-            return jax.tree.map(partial(jnp.where, index < steps), following, seeds), kept
-
-        return jax.lax.scan(one, seeds, jnp.arange(self.steps))
-
-    def _score(self, data: Data, epoch: Any, numbers: Numbers, state: State) -> State:
+    def _score(self, data: Data, epoch: Any, seeds: Tree, numbers: Numbers, state: State) -> State:
         now = (state.trainable, state.other)
-        logits = self._logits(*now, state.seeds, data.validation_x[numbers.fold])
+        logits = self._logits(*now, seeds, data.validation_x[numbers.fold])
         labels, ranked = (
             part[numbers.fold] for part in (data.validation_labels, data.validation_ranked)
         )
@@ -209,14 +166,54 @@ class Program:
     # -- all lanes of a block ----------------------------------------------------------
 
     def advance(
-        self, data: Data, epoch: Any, begin: Any, end: Any, numbers: Numbers, state: State
-    ) -> State:
+        self,
+        data: Data,
+        epoch: Any,
+        begin: Any,
+        end: Any,
+        numbers: Numbers,
+        shared: Shared,
+        state: State,
+    ) -> tuple[Shared, State]:
         """Take the steps from ``begin`` up to ``end`` of an epoch."""
-        return _of_each(partial(self._advance, data, epoch, begin, end), numbers, state)
+        steps = end - begin
+        seeds, kept = self._ahead(shared.seeds, steps)
+        base = self._base(shared.key, epoch, begin)
+        batches = _of_each(partial(self._batches, data, epoch, base), numbers)
 
-    def score(self, data: Data, epoch: Any, numbers: Numbers, state: State) -> State:
+        def step(index: Any, carry: Tree) -> Tree:
+            now = jax.tree.map(partial(_pick, index, 0), kept)
+            batch = jax.tree.map(partial(_pick, index, 1), batches)
+            return _of_each(partial(self._step, data, shared.mixes, now), numbers, batch, carry)
+
+        carry = (state.trainable, state.other, state.optimizer)
+        alone = self.steps == 1
+        carry = step(0, carry) if alone else jax.lax.fori_loop(0, steps, step, carry)
+        trainable, other, optimizer = carry
+        state = state._replace(trainable=trainable, other=other, optimizer=optimizer)
+        return shared._replace(seeds=seeds), state
+
+    def _base(self, key: Any, epoch: Any, begin: Any) -> BaseDraws:
+        size, draws = self.task.batch_size, self.task.steps * self.task.batch_size
+        ahead = jnp.arange(self.steps * size, dtype=jnp.uint32)
+        # The last call of an epoch may ask for more than there is; those are never used.
+        positions = jnp.minimum(begin.astype(jnp.uint32) * size + ahead, np.uint32(draws - 1))
+        return draw_base(jnp, key, epoch, positions, draws)
+
+    def _ahead(self, seeds: Tree, steps: Any) -> tuple[Tree, Tree]:
+        """Work out what so many steps share, and leave the random state as after the last."""
+
+        def one(seeds: Tree, index: Any) -> tuple[Tree, Tree]:
+            following, kept = self.stages.ahead(seeds)
+            return jax.tree.map(partial(jnp.where, index < steps), following, seeds), kept
+
+        return jax.lax.scan(one, seeds, jnp.arange(self.steps))
+
+    def score(
+        self, data: Data, epoch: Any, numbers: Numbers, shared: Shared, state: State
+    ) -> State:
         """Score the validation rows at the end of an epoch and keep the best networks."""
-        score = partial(self._score, data, epoch)
+        score = partial(self._score, data, epoch, shared.seeds)
         return (_in_turn if self.score_in_turn else _of_each)(score, numbers, state)
 
     def predict(
@@ -232,12 +229,12 @@ class Program:
         """Count what a step of one lane computes."""
         rows = jnp.zeros(self.task.batch_size, jnp.int32)
         batch = [rows, rows, rows, rows.astype(jnp.float32)]
-        numbers = map_lanes(lambda leaf: leaf[0], self.numbers([lane], [lane.fold]))
-        fetched = jax.make_jaxpr(partial(self._rows, data, numbers))(batch)
+        fold = np.int32(lane.fold)
+        fetched = jax.make_jaxpr(partial(self._rows, data, np.bool_(True), fold))(batch)
         return count_work(fetched.jaxpr, self.stages.whole)
 
     def numbers(self, lanes: Sequence[Lane], folds: Sequence[int]) -> Numbers:
-        """Turn lanes of one seed into numbers; ``folds`` are those of the `Data`, in order."""
+        """Turn lanes into numbers; ``folds`` are those of the `Data`, in order."""
         task = self.task
 
         def of_lane(lane: Lane) -> Numbers:
@@ -246,21 +243,21 @@ class Program:
             return Numbers(
                 np.int32(folds.index(lane.fold)),
                 np.int32(folds.index(lane.fold) * task.plan.seeds + lane.seed),
-                None,
-                None,
                 draw.quotas(counts, task.steps, task.batch_size),
                 loss.numbers(counts),
             )
 
-        stacked = stack_trees([of_lane(lane) for lane in lanes])
-        mixes = np.bool_((stacked.quotas.mixed > 0).any())
-        return stacked._replace(key=task.key(lanes[0].seed), mixes=mixes)
+        return stack_trees([of_lane(lane) for lane in lanes])
 
-    def initial(self, fold: int, seed: int) -> State:
-        """Return the state that lanes of a fold and seed begin in, without a lane axis."""
+    def shared(self, seed: int, numbers: Numbers, seeds: Tree) -> Shared:
+        """Return what a block of this seed shares; ``seeds`` is its random state by now."""
+        return Shared(seeds, self.task.key(seed), np.bool_((numbers.quotas.mixed > 0).any()))
+
+    def initial(self, fold: int, seed: int) -> tuple[Tree, State]:
+        """Return the random state and the state that lanes of a fold and seed begin in."""
         seeds, (trainable, other, optimizer) = self._begin(self.task.network(fold, seed))
         score = (np.float32(DIVERGED), np.int32(0), np.bool_(False))
-        return State(trainable, other, seeds, optimizer, (trainable, other), *score)
+        return seeds, State(trainable, other, optimizer, (trainable, other), *score)
 
     def weights(self, trainable: list[Any], other: list[Any]) -> list[np.ndarray]:
         """Put a lane's variables into the order of ``model.weights``."""
@@ -276,17 +273,18 @@ def _mixed(data: Data, offset: Any, rows: Any, tickets: Any, shares: Any, x: Any
     return mix(jnp, x, data.x[offset + near], shares, data.blendable)
 
 
-def _of_each(function: Callable[[Numbers, State], State], numbers: Numbers, state: State) -> State:
-    if len(state.score) > 1:
-        axes = (_axes(Numbers), _axes(State))
-        return jax.vmap(function, in_axes=axes, out_axes=_axes(State))(numbers, state)
-    alone = (map_lanes(lambda leaf: leaf[0], tree) for tree in (numbers, state))
-    return map_lanes(lambda leaf: leaf[None], function(*alone))
+def _pick(index: Any, axis: int, part: Any) -> Any:
+    return jax.lax.dynamic_index_in_dim(part, index, axis, keepdims=False)
 
 
-def _in_turn(function: Callable[[Numbers, State], State], numbers: Numbers, state: State) -> State:
-    def lane(index: Any) -> State:
-        return function(*(map_lanes(lambda leaf: leaf[index], tree) for tree in (numbers, state)))
+def _of_each(function: Callable[..., Any], *trees: Tree) -> Any:
+    """Apply a function to each lane of these trees."""
+    if len(jax.tree.leaves(trees)[0]) > 1:
+        return jax.vmap(function)(*trees)
+    alone = jax.tree.map(lambda leaf: leaf[0], trees)
+    return jax.tree.map(lambda leaf: leaf[None], function(*alone))
 
-    lanes = jax.lax.map(lane, jnp.arange(len(state.score)))
-    return lanes._replace(seeds=state.seeds)
+
+def _in_turn(function: Callable[..., Any], *trees: Tree) -> Any:
+    """Do the same, one lane after another."""
+    return jax.lax.map(lambda lane: function(*lane), trees)
