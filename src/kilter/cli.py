@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 a bug, 2 bad input, 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -227,7 +228,10 @@ def _prepare_keras() -> None:
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    gc.disable()  # what imports make stays: looking through it over and over takes time
     _backend.require()
+    gc.freeze()
+    gc.enable()
 
 
 def _console(stderr: bool = False) -> Any:

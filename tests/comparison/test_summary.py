@@ -11,7 +11,7 @@ import pytest
 from scipy.special import expit, logit
 from sklearn import metrics as sk
 
-from kilter.comparison.judge import judge
+from kilter.comparison.judge import judge, of_fold, pooled_validation, validation_scores
 from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import BASELINE
 from kilter.comparison.summary import probability_threshold
@@ -117,10 +117,17 @@ def test_what_was_chosen_is_what_the_model_does(
 def test_each_fold_is_calibrated_on_its_own_validation_rows(judged: SimpleNamespace) -> None:
     outcomes = judge(judged.plan, judged.splits, judged.trained, judged.positive)
     chosen = next(o for o in outcomes if o.remedy.name == judged.result.best)
-    rows = sum(len(split.validation) for split in judged.splits)
-    assert len(chosen.validation(range(3)).labels) == rows
-    own = [Calibrator.fit(fold.validation) for fold in chosen.folds]
+    trained = [one for one in judged.trained if one.lane.training == chosen.remedy.training]
+    validated = [
+        validation_scores(split, of_fold(trained, fold)) for fold, split in enumerate(judged.splits)
+    ]
+    own = [Calibrator.fit(one) for one in validated]
     assert list(judged.result.model.calibrators) == own
+    pooled = pooled_validation(chosen, judged.splits, trained, [2, 0])
+    expected = [own[fold].apply(validated[fold].probabilities) for fold in (2, 0)]
+    np.testing.assert_array_equal(pooled.probabilities, np.concatenate(expected))
+    labels = [judged.splits[fold].validation.labels for fold in (2, 0)]
+    np.testing.assert_array_equal(pooled.labels, np.concatenate(labels))
 
 
 def test_the_confusion_is_scikit_learns(summary: dict[str, Any], judged: SimpleNamespace) -> None:

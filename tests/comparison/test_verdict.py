@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kilter._types import TestScores, ValidationScores
+from kilter._types import TestScores
 from kilter.comparison.judge import FoldOutcome, Outcome
 from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import BASELINE, REMEDIES
@@ -30,18 +30,11 @@ def outcome(name: str, values: Any = (0.5, 0.5), ratio: float = 1.0, metric: str
     labels = np.array([0] * 9 + [1])
     p = np.full(10, 0.1 * ratio)
     scores = np.column_stack([1 - p, p])
-    folds = []
-    for value in values:
-        fold = FoldOutcome(
-            ValidationScores(labels, scores),
-            TestScores(labels, scores),
-            scores,
-            labels,
-            Calibrator(1.0, (0.0, 0.0)),
-            1,
-        )
-        fold.__dict__["figures"] = {metric: value}
-        folds.append(fold)
+    same = Calibrator(1.0, (0.0, 0.0))
+    folds = [
+        FoldOutcome(TestScores(labels, scores), labels, same, 1, {metric: value}, np.array([0.5]))
+        for value in values
+    ]
     return Outcome(REMEDIES[name], tuple(folds), 1.0)
 
 

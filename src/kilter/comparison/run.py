@@ -19,7 +19,7 @@ from kilter.artifact import Model
 from kilter.comparison.executors.base import EncodedFold, Executor, Forecast, Lane, Task, Trained
 from kilter.comparison.folder import RunFolder
 from kilter.comparison.folds import encode
-from kilter.comparison.judge import Outcome, fit_decision, judge
+from kilter.comparison.judge import Outcome, fit_decision, judge, pooled_validation
 from kilter.comparison.plan import Plan
 from kilter.comparison.result import Result
 from kilter.comparison.summary import summarize
@@ -95,7 +95,8 @@ def run(
     its_own = [one for one in trained if one.lane.training == chosen.remedy.training]
     del trained  # the logits of all trainings are gigabytes where a table is large
     kept = _folds_to_keep(dataset, plan)
-    decision = fit_decision(plan, chosen.remedy, chosen.validation(kept), positive)
+    validated = pooled_validation(chosen, splits, its_own, kept)
+    decision = fit_decision(plan, chosen.remedy, validated, positive)
     summary = summarize(
         plan,
         dataset,

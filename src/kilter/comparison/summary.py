@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from sklearn.metrics import average_precision_score, precision_recall_curve
+from sklearn.metrics import precision_recall_curve
 
 from kilter import metrics
 from kilter._types import Dataset
@@ -101,15 +101,10 @@ def leaderboard_row(one: Against) -> dict[str, Any]:
 
 def _auprc_interval(outcome: Outcome) -> tuple[float, float]:
     """Logit interval around the mean over folds, with as many positives as all folds have."""
-    n_classes = outcome.folds[0].test.probabilities.shape[1]
-    ranked = [outcome.folds[0].positive] if n_classes == 2 else range(n_classes)
-    means = np.mean([[_class_precision(f.test, c) for c in ranked] for f in outcome.folds], axis=0)
-    counts = np.bincount(outcome.labels, minlength=n_classes)[list(ranked)]
-    return metrics.macro_interval(means, counts)
-
-
-def _class_precision(test: Any, positive: int) -> float:
-    return float(average_precision_score(test.labels == positive, test.probabilities[:, positive]))
+    means = np.mean([fold.precisions for fold in outcome.folds], axis=0)
+    counts = np.bincount(outcome.labels)
+    ranked = [outcome.folds[0].positive] if len(counts) == 2 else slice(None)
+    return metrics.macro_interval(means, counts[ranked])
 
 
 def probability_threshold(decision: Decision, positive: int) -> float | None:

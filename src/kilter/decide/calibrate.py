@@ -89,9 +89,9 @@ class Calibrator:
         require_part(scores, ValidationScores, "scores")
         labels, probabilities = check_scored(scores.labels, scores.probabilities)
         start = np.append(1.0, np.zeros(probabilities.shape[1]))
-        fun, jac, hess = _posterior(labels, _log(probabilities))
+        fun, hess = _posterior(labels, _log(probabilities))
         found = minimize(
-            fun, start, jac=jac, hess=hess, method="trust-exact", options={"gtol": 1e-8}
+            fun, start, jac=True, hess=hess, method="trust-exact", options={"gtol": 1e-8}
         )
         return cls(float(found.x[0]), tuple(found.x[1:].tolist()))
 
@@ -121,8 +121,8 @@ def _log(probabilities: np.ndarray) -> np.ndarray:
 Objective = Callable[[np.ndarray], Any]
 
 
-def _posterior(labels: np.ndarray, logs: np.ndarray) -> tuple[Objective, Objective, Objective]:
-    """Return the negative log posterior a row, its gradient and its Hessian.
+def _posterior(labels: np.ndarray, logs: np.ndarray) -> tuple[Objective, Objective]:
+    """Return the negative log posterior a row with its gradient, and its Hessian.
 
     They are functions of the scale followed by the bias, and convex.
     """
@@ -130,20 +130,18 @@ def _posterior(labels: np.ndarray, logs: np.ndarray) -> tuple[Objective, Objecti
     true_logs = logs[np.arange(rows), labels].sum()
     counts = np.bincount(labels, minlength=n_classes)
 
-    def fun(theta: np.ndarray) -> float:
+    def fun(theta: np.ndarray) -> tuple[float, np.ndarray]:
         scale, bias = theta[0], theta[1:]
         if scale <= 0:
-            return np.inf
-        likelihood = logsumexp(scale * logs + bias, axis=1).sum() - scale * true_logs
+            return np.inf, np.zeros_like(theta)
+        logits = scale * logs + bias
+        total = logsumexp(logits, axis=1, keepdims=True)
+        p = np.exp(logits - total)
         prior = scale - np.log(scale) + bias @ bias / (2 * BIAS_SCALE**2)
-        return float(likelihood - counts @ bias + prior) / rows
-
-    def jac(theta: np.ndarray) -> np.ndarray:
-        scale, bias = theta[0], theta[1:]
-        p = softmax(scale * logs + bias, axis=1)
+        value = total.sum() - scale * true_logs - counts @ bias + prior
         by_scale = np.sum(p * logs) - true_logs + 1 - 1 / scale
         by_bias = p.sum(axis=0) - counts + bias / BIAS_SCALE**2
-        return np.append(by_scale, by_bias) / rows
+        return float(value) / rows, np.append(by_scale, by_bias) / rows
 
     def hess(theta: np.ndarray) -> np.ndarray:
         p = softmax(theta[0] * logs + theta[1:], axis=1)
@@ -153,4 +151,4 @@ def _posterior(labels: np.ndarray, logs: np.ndarray) -> tuple[Objective, Objecti
         prior = np.append(theta[0] ** -2, np.full(n_classes, BIAS_SCALE**-2))
         return np.asarray(second - features.T @ features + np.diag(prior)) / rows
 
-    return fun, jac, hess
+    return fun, hess
