@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -72,6 +73,20 @@ def test_a_folds_answer_is_the_mean_of_its_seeds_probabilities(judged: SimpleNam
             )
             calibrated = Calibrator.fit(found).apply(fold.test.probabilities)
             np.testing.assert_allclose(fold.calibrated, calibrated, rtol=1e-3)
+
+
+def test_folds_judged_on_threads_are_judged_alike(
+    judged: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (judged.plan, judged.splits, judged.trained, judged.positive)
+    expected = judge(*given)
+    monkeypatch.setattr(sys.modules[judge.__module__], "ON_THREADS", 0)
+    for one, other in zip(judge(*given), expected, strict=True):
+        assert one.remedy == other.remedy
+        assert one.seconds == other.seconds
+        np.testing.assert_array_equal(one.predicted, other.predicted)
+        np.testing.assert_array_equal(one.probabilities(True), other.probabilities(True))
+        assert [fold.figures for fold in one.folds] == [fold.figures for fold in other.folds]
 
 
 def test_untouched_the_most_probable_class_is_predicted(judged: SimpleNamespace) -> None:

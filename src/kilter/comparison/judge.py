@@ -24,6 +24,11 @@ from kilter.decide import Calibrator, Costs, Threshold
 
 Decision = Threshold | Costs
 
+ON_THREADS = 1 << 14
+"""Probabilities of a test part from which folds are judged side by side on threads.
+
+Sorting and exponentials free the interpreter lock; what scikit-learn checks does not."""
+
 
 @dataclass(frozen=True)
 class FoldOutcome:
@@ -112,15 +117,13 @@ class Outcome:
 def judge(
     plan: Plan, splits: Sequence[Split], trained: Sequence[Trained], positive: int
 ) -> tuple[Outcome, ...]:
-    """Judge every remedy of the plan; in the plan's order.
-
-    Folds are judged side by side on threads: sorting and exponentials free the interpreter.
-    """
+    """Judge every remedy of the plan; in the plan's order."""
     by_training = {
         remedy.training: [one for one in trained if one.lane.training == remedy.training]
         for remedy in plan.remedies
     }
-    folds = Parallel(n_jobs=-1, prefer="threads")(
+    large = max(one.test.size for one in trained) > ON_THREADS
+    folds = Parallel(n_jobs=-1 if large else 1, prefer="threads")(
         delayed(_fold_outcome)(
             plan, remedy, split, of_fold(by_training[remedy.training], fold), positive
         )
