@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import keras
@@ -12,7 +13,6 @@ import pytest
 
 from kilter.comparison.executors import engine as module
 from kilter.comparison.executors.base import Lane, Task, Trained
-from kilter.comparison.executors.cost import Cost
 from kilter.comparison.executors.engine import Engine
 from kilter.comparison.executors.sequential import Sequential
 from kilter.comparison.run import lanes_of
@@ -21,11 +21,11 @@ LOGITS = 1e-2  # see test_contract.py
 DEVICE = jax.devices()[:1]
 
 
-def engine_of(task: Task, sizes: Sequence[int], steps: int | None = None) -> Engine:
-    """Return an engine with blocks of these sizes and so many steps a call."""
+def engine_of(task: Task, size: int, steps: int | None = None) -> Engine:
+    """Return an engine with blocks of this size and so many steps a call."""
     engine = Engine(task, 1 << 30, DEVICE)
     engine.load(range(len(task.folds)))
-    engine.sizes, engine.cost = list(sizes), Cost(1, 1)
+    engine.size = size
     engine.program.steps = task.steps if steps is None else steps
     return engine
 
@@ -36,23 +36,23 @@ def trained_by(engine: Engine, lanes: Sequence[Lane]) -> dict[Lane, Trained]:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """Epochs and sizes of blocks, in the order in which they were trained."""
+    """Epochs and first steps of the calls of blocks, in their order."""
     seen: list[tuple[int, int]] = []
-    epoch = Engine._epoch
+    call = Engine._call
 
-    def counted(self: Engine, number: int, block: module.Block) -> list[int]:
-        seen.append((number, block.size))
-        return epoch(self, number, block)
+    def counted(self: Engine, compiled: Any, epoch: int, begin: int, *rest: Any) -> list[int]:
+        seen.append((epoch, begin))
+        return call(self, compiled, epoch, begin, *rest)
 
-    monkeypatch.setattr(Engine, "_epoch", counted)
+    monkeypatch.setattr(Engine, "_call", counted)
     return seen
 
 
 def test_a_lane_ends_after_its_patience(task_of: Callable, calls: list) -> None:
     task = task_of(2, remedies=["focal"], learning_rate=0.0, epochs=20, patience=3)
     lanes = [lane for lane in lanes_of(task.plan) if lane.fold == 0]
-    trained = trained_by(engine_of(task, [2]), lanes)
-    assert calls == [(epoch, 2) for epoch in range(4)]  # the first and three more
+    trained = trained_by(engine_of(task, 2), lanes)
+    assert calls == [(epoch, 0) for epoch in range(4)]  # the first and three more
     assert trained.keys() == set(lanes)
     for one in trained.values():
         assert one.epoch == 0
@@ -62,7 +62,7 @@ def test_a_lane_ends_after_its_patience(task_of: Callable, calls: list) -> None:
 
 def test_a_pool_ends_when_it_is_told_to(task_of: Callable, calls: list) -> None:
     task = task_of(2, epochs=20, patience=20)
-    engine = engine_of(task, [3])
+    engine = engine_of(task, 3)
     lanes = lanes_of(task.plan)[:3]
 
     def stops(function: Callable, blocks: list) -> list:
@@ -81,15 +81,18 @@ def agree(one: Trained, other: Trained, atol: float = LOGITS) -> None:
     np.testing.assert_allclose(one.test, other.test, atol=atol)
 
 
-def test_blocks_of_any_size_are_one_fit_after_another(task_of: Callable, calls: list) -> None:
+@pytest.mark.parametrize("size", [1, 2, 4, 7])
+def test_blocks_of_any_size_are_one_fit_after_another(
+    task_of: Callable, calls: list, size: int
+) -> None:
     """Early stopping, folds of different sizes, mixtures, lanes that move to other blocks."""
     task = task_of(3, remedies=["smote", "focal"], epochs=12, patience=2, learning_rate=0.02)
     lanes = lanes_of(task.plan)  # three trainings of two folds
-    together = trained_by(engine_of(task, [4, 1]), lanes)
+    together = trained_by(engine_of(task, size), lanes)
     assert together.keys() == set(lanes)
-    sizes = [sorted(size for epoch, size in calls if epoch == number) for number in range(12)]
-    assert sizes[0] == [1, 1, 4]
-    assert len({tuple(size) for size in sizes if size}) > 1  # some left early, the rest moved
+    blocks = [sum(epoch == number for epoch, _ in calls) for number in range(12)]
+    assert blocks[0] == -(-6 // size)
+    assert len(set(blocks) - {0}) > (size < 6)  # some left early, the rest moved
     # the second fold lies at an offset, and is smaller
     smote = [lane for lane in lanes if lane.training[0].synthetic and lane.fold == 1]
     for alone in Sequential().train(task, smote):
@@ -106,8 +109,8 @@ def test_blocks_of_any_size_are_one_fit_after_another(task_of: Callable, calls: 
 def test_an_epoch_in_parts_is_the_epoch(task_of: Callable, steps: int) -> None:
     task = task_of(2, remedies=["balanced-batches"], dropout=0.2)  # ten steps an epoch
     lanes = lanes_of(task.plan)
-    whole = trained_by(engine_of(task, [4]), lanes)
-    parts = trained_by(engine_of(task, [4], steps), lanes)
+    whole = trained_by(engine_of(task, 4), lanes)
+    parts = trained_by(engine_of(task, 4, steps), lanes)
     for lane, one in whole.items():
         agree(one, parts[lane], atol=1e-4)
 
@@ -115,8 +118,8 @@ def test_an_epoch_in_parts_is_the_epoch(task_of: Callable, steps: int) -> None:
 def test_lanes_scored_in_turn_are_lanes_scored_together(task_of: Callable) -> None:
     task = task_of(3, remedies=["focal"], dropout=0.2, patience=1)
     lanes = lanes_of(task.plan)
-    together = trained_by(engine_of(task, [4]), lanes)
-    engine = engine_of(task, [4])
+    together = trained_by(engine_of(task, 4), lanes)
+    engine = engine_of(task, 4)
     engine.program.score_in_turn = True
     in_turn = trained_by(engine, lanes)
     for lane, one in together.items():
@@ -140,7 +143,7 @@ def test_lanes_say_how_long_they_took(task_of: Callable, monkeypatch: pytest.Mon
     task = task_of(2, remedies=["focal"], epochs=3, patience=3)
     now = iter(range(1000))
     monkeypatch.setattr(module.time, "perf_counter", lambda: float(next(now)))
-    trained = trained_by(engine_of(task, [4]), lanes_of(task.plan))
+    trained = trained_by(engine_of(task, 4), lanes_of(task.plan))
     # each block and epoch takes a second of this clock; three of them, of four lanes
     assert [one.seconds for one in trained.values()] == [pytest.approx(3 / 4)] * 4
 
@@ -178,7 +181,7 @@ def test_what_memory_holds_bounds_a_block(task_of: Callable) -> None:
         engine = Engine(task, limit, DEVICE)
         engine.load([0, 1])
         engine.pools(lanes_of(task.plan))
-        sizes += engine.sizes
+        sizes.append(engine.size)
     assert sizes == [1, 6]
 
 
@@ -223,7 +226,7 @@ def test_convolutions_are_trained_alone_step_by_step(task_of: Callable, in_order
     engine = Engine(task, 1 << 30, DEVICE)
     engine.load([0, 1])
     (pool,) = engine.pools(lanes_of(task.plan))
-    assert (engine.sizes, engine.program.steps) == ([1], 1)
+    assert (engine.size, engine.program.steps) == (1, 1)
     found = in_order(engine.train(pool, map, 1.0))
     for one, alone in zip(found, in_order(Sequential().train(task, pool)), strict=True):
         agree(one, alone)

@@ -17,7 +17,6 @@ import pytest
 from kilter._errors import ArgumentError, BackendError
 from kilter.comparison.executors import lanes as module
 from kilter.comparison.executors.base import Trained
-from kilter.comparison.executors.cost import Cost
 from kilter.comparison.executors.lanes import Lanes
 from kilter.comparison.run import lanes_of
 
@@ -137,7 +136,7 @@ def test_a_forecast_counts_epochs_by_hand(
     monkeypatch.setattr(module.time, "perf_counter", lambda: 0.0)
 
     def settle(self, lane, lanes) -> None:
-        self.sizes, self.cost, self._bytes_of_place = [4], Cost(1, 1), 1000
+        self.size, self._bytes_of_place = 4, 1000
 
     monkeypatch.setattr(module.Engine, "_settle", settle)
     found = Lanes(memory=3).forecast(task, lanes_of(task.plan))

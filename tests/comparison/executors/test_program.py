@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from kilter.comparison.executors.base import DIVERGED, Lane, Task
+from kilter.comparison.executors.base import DIVERGED, Task
 from kilter.comparison.executors.device import stack_folds
 from kilter.comparison.executors.program import Program
 from kilter.comparison.run import lanes_of
@@ -27,21 +27,6 @@ def test_numbers_are_those_of_draw_and_loss(task_of: Callable) -> None:
         quotas = draw.quotas(counts, task.steps, task.batch_size)
         np.testing.assert_array_equal(numbers.quotas.slots[place], quotas.slots)
         np.testing.assert_array_equal(numbers.loss.weights[place], loss.numbers(counts).weights)
-
-
-def test_a_block_mixes_if_one_of_its_lanes_does(task_of: Callable) -> None:
-    task = task_of(2, remedies=["smote", "focal"])
-    lanes, program = lanes_of(task.plan), Program(task)
-    mixing = [lane for lane in lanes if lane.training[0].synthetic]
-
-    def mixes(lanes: list[Lane]) -> bool:
-        shared = program.shared(0, program.numbers(lanes, [0, 1]), [])
-        np.testing.assert_array_equal(shared.key, task.key(0))
-        return bool(shared.mixes)
-
-    assert mixes(lanes)
-    assert mixes(mixing)
-    assert not mixes([lane for lane in lanes if lane not in mixing])
 
 
 def test_a_lane_begins_with_the_networks_weights(task_of: Callable) -> None:
@@ -75,9 +60,9 @@ def test_weights_stand_in_the_order_of_the_model(task_of: Callable) -> None:
 def test_a_prediction_is_that_of_the_network(task_of: Callable) -> None:
     task = task_of(2)
     program = Program(task)
-    seeds, state = program.initial(0, 0)
+    _, state = program.initial(0, 0)
     data = jax.tree.map(jnp.asarray, stack_folds(task, [1, 0]))
-    logits = program.predict(data, 1, state.trainable, state.other, seeds)
+    logits = program.predict(data, 1, state.trainable, state.other)
     for found, x in zip(logits, (task.folds[0].validation_x, task.folds[0].test_x), strict=True):
         expected = task.network(0, 0).predict(x, verbose=0)
         np.testing.assert_allclose(found[: len(x)], expected, atol=1e-5)

@@ -67,8 +67,9 @@ def test_a_forecast_from_one_epoch_and_three(
     task_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = task_of(2, remedies=["focal"], epochs=20, patience=9)
-    # two seconds to begin and half a second an epoch
-    monkeypatch.setattr(sequential, "_seconds", lambda task, lane, epochs: 2 + epochs / 2)
+    # the first takes long; then two seconds to begin and half a second an epoch
+    first = iter([30.0])
+    monkeypatch.setattr(sequential, "_seconds", lambda *given: next(first, 2 + given[-1] / 2))
     found = Sequential().forecast(task, lanes_of(task.plan))
     assert (found.trainings, found.lanes, found.memory) == (4, 1, None)
     assert found.seconds == 4 * (2 + 15 / 2)
@@ -78,4 +79,13 @@ def test_a_forecast_from_one_epoch_and_three(
 def test_a_trial_runs_as_many_epochs_as_asked(task_of: Callable, drawn: list) -> None:
     task = task_of(2, remedies=[], learning_rate=0.0, epochs=20, patience=2)
     assert Sequential().forecast(task, lanes_of(task.plan)).seconds > 0
-    assert drawn == [0, 0, 1, 2]
+    assert drawn == [0, 0, 0, 1, 2]
+
+
+def test_a_forecast_is_never_below_nothing(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = task_of(2, remedies=[], epochs=20, patience=2)
+    taken = iter([3.0, 3.0, 1.0])  # three epochs took less than one: the machine was busy
+    monkeypatch.setattr(sequential, "_seconds", lambda *_: next(taken))
+    assert Sequential().forecast(task, lanes_of(task.plan)).seconds == 2 * 3

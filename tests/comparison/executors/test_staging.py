@@ -37,6 +37,16 @@ def names(function: Callable[..., Any], *arguments: Any) -> set[str]:
     return set(inside(jax.make_jaxpr(function)(*arguments).jaxpr))
 
 
+def test_what_is_left_for_the_step_draws_nothing() -> None:
+    def function(key: Any, x: Any) -> Any:
+        return key, x @ x * jax.random.bernoulli(key, 0.5, (2, 2))
+
+    stages = stage(function, jax.random.PRNGKey(0), jnp.eye(2))
+    left = {equation.primitive.name for equation in stages.late}
+    assert {"dot_general", "mul"} <= left
+    assert not any("bernoulli" in str(equation) for equation in stages.late)
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 5), (2, 3, 4)])
 def test_random_bits_are_those_of_jax(shape: tuple[int, ...]) -> None:
     draw = partial(jax.random.bits, shape=shape)

@@ -12,12 +12,11 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from kilter.comparison.executors.base import Lane, Task, Trained
-from kilter.comparison.executors.cost import ACCELERATOR, HOST, cover
+from kilter.comparison.executors.cost import ACCELERATOR, HOST
 from kilter.comparison.executors.device import stack_folds, stack_trees
 from kilter.comparison.executors.memory import even_parts, fold_bytes, lane_bytes
 from kilter.comparison.executors.program import Numbers, Program, Shared, State
@@ -27,13 +26,14 @@ Map = Callable[[Callable[["Block"], list[int]], Sequence["Block"]], Iterable[lis
 CALL_SECONDS = 0.5  # an interrupt waits for the end of a call
 CALL_DRAWS = 1 << 20  # of a block and call; each takes some 20 bytes
 SCORED = 1 << 27  # numbers that scoring a block computes at once
-CALL_KEPT = 1 << 26  # bytes that the lanes of a block share in a call, such as masks
+CALL_KEPT = 1 << 26  # bytes that the lanes of a pool share in a call, such as masks
 LIVE = 2  # bytes for each number that a step computes: half of them at once, 4 bytes each
 
 
 class Compiled(NamedTuple):
-    """The program for blocks of one size."""
+    """The program, for blocks of one size."""
 
+    ahead: Any
     advance: Any
     score: Any
 
@@ -42,23 +42,18 @@ class Compiled(NamedTuple):
 class Block:
     """Lanes that train together; those that wait for their end are in ``waiting`` by place.
 
-    ``seconds`` is what the last epoch took.
+    ``mixes`` says whether any of them mixes rows, ``seconds`` what the epoch took so far.
     """
 
+    mixes: Any
     numbers: Numbers
-    shared: Shared
     state: State
     waiting: dict[int, Lane]
     seconds: float = 0.0
 
-    @property
-    def size(self) -> int:
-        """Places, filled or not."""
-        return len(self.numbers.fold)
-
 
 class Engine:
-    """Trains pools of a task; its program is compiled once for each size of block.
+    """Trains pools of a task, in blocks of one size: its program is compiled once.
 
     ``limit`` bounds in bytes what a block computes with, and as well what the lanes of a pool
     keep. The places of a block are spread over ``devices``; each has all folds.
@@ -73,9 +68,9 @@ class Engine:
         self._spread = NamedSharding(mesh, PartitionSpec("lanes"))
         self.program = Program(task)
         self._bytes_of_lane = lane_bytes(self.program.model)
-        self.sizes: list[int] = []
+        self.size = 0  # places of a block; not settled yet
         self.compiling = 0.0  # seconds
-        self._compiled: dict[int, Compiled] = {}
+        self._compiled: Compiled | None = None
         self._initial: dict[tuple[int, int], tuple[Any, State]] = {}
         self._lock = Lock()
         self._predict = jax.jit(self.program.predict)
@@ -95,7 +90,7 @@ class Engine:
         of_seeds = [[lane for lane in lanes if lane.seed == seed] for seed in seeds]
         fitting = max(1, self.limit // self._bytes_of_lane)
         pools = [part for pool in of_seeds for part in even_parts(pool, fitting)]
-        if not self.sizes:
+        if not self.size:
             self._settle(pools[0][0], max(map(len, pools)))
         return pools
 
@@ -106,7 +101,7 @@ class Engine:
         self.cost = work.cost(HOST if on_host else ACCELERATOR)
         self._bytes_of_place = LIVE * work.elements
         if on_host and work.convolutions:
-            self.sizes, self.program.steps = [self.devices], 1
+            self.size, self.program.steps = self.devices, 1
             return
         fitting = max(1, self.limit // self._bytes_of_place)
         # Each device has a block of its own, so to say, of a share of the lanes.
@@ -116,7 +111,7 @@ class Engine:
             CALL_DRAWS // (self.task.batch_size * size),
             CALL_KEPT // max(1, self.program.stages.bytes),
         )
-        self.sizes = [size]
+        self.size = size
         rows = max(len(fold.validation_x) for fold in self.task.folds)
         scored = work.elements * rows / self.task.batch_size * size
         self.program.score_in_turn = self.devices == 1 and scored > SCORED
@@ -124,20 +119,24 @@ class Engine:
 
     # -- what is made once -------------------------------------------------------------
 
-    def compiled(self, block: Block) -> Compiled:
-        """Return the program for blocks of this size."""
+    def compiled(self, seeds: Any, block: Block) -> Compiled:
+        """Return the program; whoever asks first gives examples of what it is called with."""
         with self._lock:
-            if block.size not in self._compiled:
-                self._compiled[block.size] = self._compile(block)
-            return self._compiled[block.size]
+            if self._compiled is None:
+                self._compiled = self._compile(seeds, block)
+            return self._compiled
 
-    def _compile(self, block: Block) -> Compiled:
-        number, given = jnp.int32(0), (block.numbers, block.shared, block.state)
+    def _compile(self, seeds: Any, block: Block) -> Compiled:
+        ahead = jax.jit(self.program.ahead, out_shardings=self._everywhere)
         advance = jax.jit(self.program.advance, donate_argnames="state")
         score = jax.jit(self.program.score, donate_argnames="state")
+        number, lanes = np.int32(0), (block.numbers, block.state)
+        first = ahead.lower(seeds, self.task.key(0), number, number, number)
+        shared = jax.tree.map(partial(_like, self._everywhere), first.out_info[1])
         lowered = (
-            advance.lower(self.data, number, number, number, *given),
-            score.lower(self.data, number, *given),
+            first,
+            advance.lower(self.data, number, number, shared, block.mixes, *lanes),
+            score.lower(self.data, number, *lanes),
         )
         begun = time.perf_counter()
         with ThreadPoolExecutor(len(lowered)) as threads:
@@ -145,7 +144,7 @@ class Engine:
         self.compiling += time.perf_counter() - begun
         return compiled
 
-    def initial(self, lane: Lane) -> tuple[Any, State]:
+    def _initial_of(self, lane: Lane) -> tuple[Any, State]:
         """Return the random state and the state in which the lanes of a fold and seed begin."""
         pair = (lane.fold, lane.seed)
         with self._lock:
@@ -157,9 +156,13 @@ class Engine:
 
     def trial(self, block: Block) -> float:
         """Run one call of an epoch and a score; return the seconds of a whole epoch."""
-        steps, compiled = self.program.steps, self.compiled(block)
+        lane = next(iter(block.waiting.values()))
+        seeds = self.random_state(lane)
+        compiled = self.compiled(seeds, block)
+        _, shared = self._ahead(compiled, seeds, lane.seed, 0, 0)
+        jax.block_until_ready(shared)
         begun = time.perf_counter()
-        self._advance(compiled, block, 0, 0, steps)
+        steps = self._advance(compiled, block, 0, 0, shared)
         jax.block_until_ready(block.state)
         advanced = time.perf_counter()
         self._score(compiled, block, 0)
@@ -167,13 +170,12 @@ class Engine:
         return (advanced - begun) * self.task.steps / steps + scored - advanced
 
     def memory(self, lanes: int, threads: int) -> int:
-        """Return the bytes that folds, so many lanes and a block a thread take."""
+        """Return the bytes that folds, so many lanes, and a block and a pool a thread take."""
         shared = self.program.stages.bytes * self.program.steps
-        a_block = self._bytes_of_place * self.sizes[0] + shared
         return (
             fold_bytes(self.task) * len(self.folds)
             + self._bytes_of_lane * lanes
-            + a_block * threads
+            + (self._bytes_of_place * self.size + shared) * threads
         )
 
     # -- a pool ------------------------------------------------------------------------
@@ -184,49 +186,69 @@ class Engine:
         ``map_blocks`` applies a function to all blocks; ``share`` is how much of
         the machine one block has.
         """
-        blocks, seconds = self.begin(pool), 0.0
+        blocks, seeds = self.begin(pool), self.random_state(pool[0])
+        compiled, seconds = self.compiled(seeds, blocks[0]), 0.0
         for epoch in range(self.task.plan.epochs):
-            ended = list(map_blocks(partial(self._epoch, epoch), blocks))
-            if self.task.stop.is_set() or not blocks:
-                return
+            ended: list[list[int]] = []
+            for begin in range(0, self.task.steps, self.program.steps):
+                if self.task.stop.is_set():
+                    return
+                seeds, shared = self._ahead(compiled, seeds, pool[0].seed, epoch, begin)
+                call = partial(self._call, compiled, epoch, begin, shared)
+                ended = list(map_blocks(call, blocks))
             alive = sum(len(block.waiting) for block in blocks)
             # A lane pays for the places that nobody fills.
             seconds += sum(block.seconds for block in blocks) * share / alive
             for block, places in zip(blocks, ended, strict=True):
+                block.seconds = 0.0
                 for place in places:
                     yield self._trained(block, place, seconds)
             blocks = self._regrouped(blocks)
+            if not blocks:
+                return
 
-    def _epoch(self, epoch: int, block: Block) -> list[int]:
-        """Train a block for an epoch and return the places whose lanes have come to their end."""
-        compiled, steps = self.compiled(block), self.task.steps
-        begun = time.perf_counter()
-        for begin in range(0, steps, self.program.steps):
-            if self.task.stop.is_set():
-                return []
-            self._advance(compiled, block, epoch, begin, min(begin + self.program.steps, steps))
-        done = self._score(compiled, block, epoch)
-        block.seconds = time.perf_counter() - begun
-        last = epoch + 1 == self.task.plan.epochs
-        return [place for place in block.waiting if last or done[place]]
+    def _ahead(
+        self, compiled: Compiled, seeds: Any, seed: int, epoch: int, begin: int
+    ) -> tuple[Any, Shared]:
+        end = min(begin + self.program.steps, self.task.steps)
+        when = map(np.int32, (epoch, begin, end))
+        ahead: tuple[Any, Shared] = compiled.ahead(seeds, self.task.key(seed), *when)
+        return ahead
 
-    def _advance(self, compiled: Compiled, block: Block, epoch: int, begin: int, end: int) -> None:
-        when = map(jnp.int32, (epoch, begin, end))
-        given = (block.numbers, block.shared, block.state)
-        block.shared, block.state = compiled.advance(self.data, *when, *given)
+    def _call(
+        self, compiled: Compiled, epoch: int, begin: int, shared: Shared, block: Block
+    ) -> list[int]:
+        """Train a block for a call; return the places whose lanes come to their end with it."""
+        begun, ended = time.perf_counter(), []
+        steps = self._advance(compiled, block, epoch, begin, shared)
+        if begin + steps == self.task.steps:
+            done = self._score(compiled, block, epoch)
+            last = epoch + 1 == self.task.plan.epochs
+            ended = [place for place in block.waiting if last or done[place]]
+        jax.block_until_ready(block.state)
+        block.seconds += time.perf_counter() - begun
+        return ended
+
+    def _advance(
+        self, compiled: Compiled, block: Block, epoch: int, begin: int, shared: Shared
+    ) -> int:
+        """Start the steps of a call; return how many."""
+        steps = min(self.program.steps, self.task.steps - begin)
+        when, lanes = map(np.int32, (epoch, steps)), (block.numbers, block.state)
+        block.state = compiled.advance(self.data, *when, shared, block.mixes, *lanes)
+        return steps
 
     def _score(self, compiled: Compiled, block: Block, epoch: int) -> np.ndarray:
-        """Score a block, wait for it, and return which lanes are done."""
-        given = (block.numbers, block.shared, block.state)
-        block.state = compiled.score(self.data, jnp.int32(epoch), *given)
+        """Score a block and wait for it; return which lanes are done."""
+        block.state = compiled.score(self.data, np.int32(epoch), block.numbers, block.state)
         return np.asarray(block.state.done)
 
     def _trained(self, block: Block, place: int, seconds: float) -> Trained:
         """Take a lane out of its block."""
         lane, state = block.waiting.pop(place), block.state
         trainable, other = jax.tree.map(lambda leaf: np.asarray(leaf)[place].copy(), state.best)
-        place_of_fold = jnp.int32(self.folds.index(lane.fold))
-        logits = self._predict(self.data, place_of_fold, trainable, other, block.shared.seeds)
+        place_of_fold = np.int32(self.folds.index(lane.fold))
+        logits = self._predict(self.data, place_of_fold, trainable, other)
         fold = self.task.folds[lane.fold]
         return Trained(
             lane,
@@ -242,42 +264,42 @@ class Engine:
 
     def begin(self, pool: Sequence[Lane]) -> list[Block]:
         """Return the blocks in which a pool begins."""
-        seeds, states = zip(*(self.initial(lane) for lane in pool), strict=True)
-        return self._blocks(pool, seeds[0], stack_trees(states))
+        return self._blocks(pool, stack_trees([self._initial_of(lane)[1] for lane in pool]))
 
-    def _blocks(self, lanes: Sequence[Lane], seeds: Any, state: State) -> list[Block]:
-        """Spread lanes over the cheapest blocks; both states lie on the host."""
-        blocks, begin = [], 0
-        for size in cover(len(lanes), self.sizes, self.cost):
-            places = range(begin, min(begin + size, len(lanes)))
-            blocks.append(self._block(lanes, seeds, state, list(places), size))
-            begin += len(places)
-        return blocks
+    def random_state(self, lane: Lane) -> Any:
+        """Return the state of layers in which the lanes of a seed begin."""
+        return jax.device_put(self._initial_of(lane)[0], self._everywhere)
 
-    def _block(
-        self, lanes: Sequence[Lane], seeds: Any, state: State, places: list[int], size: int
-    ) -> Block:
+    def _blocks(self, lanes: Sequence[Lane], state: State) -> list[Block]:
+        """Spread lanes over blocks; ``state`` lies on the host."""
+        return [
+            self._block(lanes, state, list(range(begin, min(begin + self.size, len(lanes)))))
+            for begin in range(0, len(lanes), self.size)
+        ]
+
+    def _block(self, lanes: Sequence[Lane], state: State, places: list[int]) -> Block:
         # Places beyond the lanes are filled with the first one, and count as done.
-        filled = places + places[:1] * (size - len(places))
+        filled = places + places[:1] * (self.size - len(places))
         taken = jax.tree.map(lambda leaf: leaf[filled], state)
-        taken = taken._replace(done=np.where(np.arange(size) < len(places), taken.done, True))
+        taken = taken._replace(done=np.where(np.arange(self.size) < len(places), taken.done, True))
         numbers = self.program.numbers([lanes[place] for place in filled], self.folds)
-        shared = self.program.shared(lanes[0].seed, numbers, seeds)
+        mixes = np.bool_((numbers.quotas.mixed > 0).any())
         waiting = {place: lanes[i] for place, i in enumerate(places)}
         numbers, taken = jax.device_put((numbers, taken), self._spread)
-        return Block(numbers, jax.device_put(shared, self._everywhere), taken, waiting)
+        return Block(mixes, numbers, taken, waiting)
 
     def _regrouped(self, blocks: list[Block]) -> list[Block]:
-        """Move what is left into other blocks where those cost less."""
+        """Move what is left into fewer blocks where it fits."""
         left = [block for block in blocks if block.waiting]
-        alive = sum(len(block.waiting) for block in left)
-        now = sum(self.cost(block.size) for block in left)
-        if not left or sum(map(self.cost, cover(alive, self.sizes, self.cost))) >= now:
-            return left
         lanes = [lane for block in left for lane in block.waiting.values()]
-        seeds, states = jax.device_get((left[0].shared.seeds, [block.state for block in left]))
+        if math.ceil(len(lanes) / self.size) == len(left):
+            return left
         taken = [
             jax.tree.map(lambda leaf, places=list(block.waiting): leaf[places], state)
-            for block, state in zip(left, states, strict=True)
+            for block, state in zip(left, jax.device_get([b.state for b in left]), strict=True)
         ]
-        return self._blocks(lanes, seeds, jax.tree.map(lambda *all: np.concatenate(all), *taken))
+        return self._blocks(lanes, jax.tree.map(lambda *all: np.concatenate(all), *taken))
+
+
+def _like(sharding: NamedSharding, info: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(info.shape, info.dtype, sharding=sharding)

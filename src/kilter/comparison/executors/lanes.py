@@ -1,7 +1,7 @@
 """The lane executor: many trainings stacked on a leading axis of one compiled program.
 
 A pool is lanes of one seed, of any folds and remedies. It is trained epoch by epoch, in
-blocks of few sizes, since each size has to be compiled. Lanes that stop early leave it, and
+blocks of one size, since each size has to be compiled. Lanes that stop early leave it, and
 the rest move together. Blocks run side by side on host threads.
 """
 
@@ -65,7 +65,7 @@ class Lanes(Executor):
             epoch = sum(workers.map(engine.trial, blocks)) / len(blocks) / threads
         if jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
             ready -= engine.compiling  # the run itself will find it in the cache
-        size, epochs = engine.sizes[0], task.plan.epochs
+        size, epochs = engine.size, task.plan.epochs
         places = [math.ceil(len(pool) / size) for pool in pools]
         # While lanes end one by one, half a block stands idle.
         useful = sum(map(len, pools)) / size * task.expected_epochs + len(pools) * epochs / 2

@@ -1,7 +1,7 @@
 """The compiled program of a task: some steps of some lanes, their score, one prediction.
 
 A function here says what one lane does; `jax.vmap` runs it for all lanes of a block. Masks
-and base draws, which lanes of a seed share, are worked out before, once a block.
+and base draws, which lanes of a seed share, are worked out before, once for all blocks.
 """
 
 from __future__ import annotations
@@ -38,15 +38,10 @@ class Numbers(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """What lanes of a block share: they have one seed.
+    """What the lanes of a seed share in a call: what layers draw, and the base draws."""
 
-    ``seeds`` is the random state of layers, ``key`` what the base draws hang on, ``mixes``
-    whether any lane mixes rows.
-    """
-
-    seeds: Tree
-    key: Tree
-    mixes: Tree
+    drawn: Tree
+    base: BaseDraws
 
 
 class State(NamedTuple):
@@ -81,7 +76,8 @@ class Program:
         x = np.zeros((task.batch_size, task.width), np.float32)
         labels = np.zeros(task.batch_size, np.int32)
         loss = Loss().numbers(np.ones(task.n_classes))
-        self.stages = stage(self._update, *self._begin(self.model), x, labels, loss)
+        self._seeds, carry = self._begin(self.model)
+        self.stages = stage(self._update, self._seeds, carry, x, labels, loss)
 
     def _begin(self, network: Any) -> tuple[Tree, Tree]:
         """Return the random state of a network's layers, and what training changes beside it."""
@@ -136,14 +132,14 @@ class Program:
         return jax.lax.cond(mixes, mixed, lambda x: x, x)
 
     def _step(
-        self, data: Data, mixes: Any, kept: Tree, numbers: Numbers, batch: Tree, carry: Tree
+        self, data: Data, mixes: Any, drawn: Tree, numbers: Numbers, batch: Tree, carry: Tree
     ) -> Tree:
         x = self._rows(data, mixes, numbers.fold, batch)
-        return self.stages.step(kept, carry, x, batch[1], numbers.loss)
+        return self.stages.step(drawn, carry, x, batch[1], numbers.loss)
 
-    def _score(self, data: Data, epoch: Any, seeds: Tree, numbers: Numbers, state: State) -> State:
+    def _score(self, data: Data, epoch: Any, numbers: Numbers, state: State) -> State:
         now = (state.trainable, state.other)
-        logits = self._logits(*now, seeds, data.validation_x[numbers.fold])
+        logits = self._logits(*now, data.validation_x[numbers.fold])
         labels, ranked = (
             part[numbers.fold] for part in (data.validation_labels, data.validation_ranked)
         )
@@ -159,9 +155,29 @@ class Program:
             done=state.done | (epoch - best_epoch >= self.task.plan.patience),
         )
 
-    def _logits(self, trainable: Tree, other: Tree, seeds: Tree, x: Any) -> Any:
-        non_trainable = self._join(other, seeds)
+    def _logits(self, trainable: Tree, other: Tree, x: Any) -> Any:
+        non_trainable = self._join(other, self._seeds)
         return self.model.stateless_call(trainable, non_trainable, x, training=False)[0]
+
+    # -- all lanes of a seed -----------------------------------------------------------
+
+    def ahead(self, seeds: Tree, key: Any, epoch: Any, begin: Any, end: Any) -> tuple[Tree, Shared]:
+        """Work out what lanes share in the steps from ``begin`` up to ``end`` of an epoch.
+
+        ``seeds`` is the random state of layers; it comes back as after the last of the steps.
+        """
+        size, draws = self.task.batch_size, self.task.steps * self.task.batch_size
+        positions = jnp.arange(self.steps * size, dtype=jnp.uint32)
+        # The last call of an epoch may ask for more than there is; those are never used.
+        positions = jnp.minimum(begin.astype(jnp.uint32) * size + positions, np.uint32(draws - 1))
+        base = draw_base(jnp, key, epoch, positions, draws)
+
+        def one(seeds: Tree, index: Any) -> tuple[Tree, Tree]:
+            following, drawn = self.stages.ahead(seeds)
+            return jax.tree.map(partial(jnp.where, index < end - begin), following, seeds), drawn
+
+        seeds, drawn = jax.lax.scan(one, seeds, jnp.arange(self.steps))
+        return seeds, Shared(drawn, base)
 
     # -- all lanes of a block ----------------------------------------------------------
 
@@ -169,58 +185,34 @@ class Program:
         self,
         data: Data,
         epoch: Any,
-        begin: Any,
-        end: Any,
-        numbers: Numbers,
+        steps: Any,
         shared: Shared,
+        mixes: Any,
+        numbers: Numbers,
         state: State,
-    ) -> tuple[Shared, State]:
-        """Take the steps from ``begin`` up to ``end`` of an epoch."""
-        steps = end - begin
-        seeds, kept = self._ahead(shared.seeds, steps)
-        base = self._base(shared.key, epoch, begin)
-        batches = _of_each(partial(self._batches, data, epoch, base), numbers)
+    ) -> State:
+        """Take some steps; ``mixes`` says whether any lane of the block mixes rows."""
+        batches = _of_each(partial(self._batches, data, epoch, shared.base), numbers)
 
         def step(index: Any, carry: Tree) -> Tree:
-            now = jax.tree.map(partial(_pick, index, 0), kept)
+            drawn = jax.tree.map(partial(_pick, index, 0), shared.drawn)
             batch = jax.tree.map(partial(_pick, index, 1), batches)
-            return _of_each(partial(self._step, data, shared.mixes, now), numbers, batch, carry)
+            return _of_each(partial(self._step, data, mixes, drawn), numbers, batch, carry)
 
         carry = (state.trainable, state.other, state.optimizer)
         alone = self.steps == 1
         carry = step(0, carry) if alone else jax.lax.fori_loop(0, steps, step, carry)
         trainable, other, optimizer = carry
-        state = state._replace(trainable=trainable, other=other, optimizer=optimizer)
-        return shared._replace(seeds=seeds), state
+        return state._replace(trainable=trainable, other=other, optimizer=optimizer)
 
-    def _base(self, key: Any, epoch: Any, begin: Any) -> BaseDraws:
-        size, draws = self.task.batch_size, self.task.steps * self.task.batch_size
-        ahead = jnp.arange(self.steps * size, dtype=jnp.uint32)
-        # The last call of an epoch may ask for more than there is; those are never used.
-        positions = jnp.minimum(begin.astype(jnp.uint32) * size + ahead, np.uint32(draws - 1))
-        return draw_base(jnp, key, epoch, positions, draws)
-
-    def _ahead(self, seeds: Tree, steps: Any) -> tuple[Tree, Tree]:
-        """Work out what so many steps share, and leave the random state as after the last."""
-
-        def one(seeds: Tree, index: Any) -> tuple[Tree, Tree]:
-            following, kept = self.stages.ahead(seeds)
-            return jax.tree.map(partial(jnp.where, index < steps), following, seeds), kept
-
-        return jax.lax.scan(one, seeds, jnp.arange(self.steps))
-
-    def score(
-        self, data: Data, epoch: Any, numbers: Numbers, shared: Shared, state: State
-    ) -> State:
+    def score(self, data: Data, epoch: Any, numbers: Numbers, state: State) -> State:
         """Score the validation rows at the end of an epoch and keep the best networks."""
-        score = partial(self._score, data, epoch, shared.seeds)
+        score = partial(self._score, data, epoch)
         return (_in_turn if self.score_in_turn else _of_each)(score, numbers, state)
 
-    def predict(
-        self, data: Data, fold: Any, trainable: Tree, other: Tree, seeds: Tree
-    ) -> tuple[Any, Any]:
+    def predict(self, data: Data, fold: Any, trainable: Tree, other: Tree) -> tuple[Any, Any]:
         """Return the logits of one lane for the validation and the test rows."""
-        logits = partial(self._logits, trainable, other, seeds)
+        logits = partial(self._logits, trainable, other)
         return logits(data.validation_x[fold]), logits(data.test_x[fold])
 
     # -- on the host -------------------------------------------------------------------
@@ -231,7 +223,7 @@ class Program:
         batch = [rows, rows, rows, rows.astype(jnp.float32)]
         fold = np.int32(lane.fold)
         fetched = jax.make_jaxpr(partial(self._rows, data, np.bool_(True), fold))(batch)
-        return count_work(fetched.jaxpr, self.stages.whole)
+        return count_work(*fetched.jaxpr.eqns, *self.stages.late)
 
     def numbers(self, lanes: Sequence[Lane], folds: Sequence[int]) -> Numbers:
         """Turn lanes into numbers; ``folds`` are those of the `Data`, in order."""
@@ -248,10 +240,6 @@ class Program:
             )
 
         return stack_trees([of_lane(lane) for lane in lanes])
-
-    def shared(self, seed: int, numbers: Numbers, seeds: Tree) -> Shared:
-        """Return what a block of this seed shares; ``seeds`` is its random state by now."""
-        return Shared(seeds, self.task.key(seed), np.bool_((numbers.quotas.mixed > 0).any()))
 
     def initial(self, fold: int, seed: int) -> tuple[Tree, State]:
         """Return the random state and the state that lanes of a fold and seed begin in."""

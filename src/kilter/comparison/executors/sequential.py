@@ -37,9 +37,9 @@ class Sequential(Executor):
             yield trained
 
     def forecast(self, task: Task, lanes: Sequence[Lane]) -> Forecast:
-        """Train one lane for one epoch and for three."""
-        once, thrice = (_seconds(task, lanes[0], epochs) for epochs in (1, 3))
-        epoch = (thrice - once) / 2
+        """Train one lane for one epoch and for three; the very first training is slower."""
+        _, once, thrice = (_seconds(task, lanes[0], epochs) for epochs in (1, 1, 3))
+        epoch = max(thrice - once, 0) / 2
         seconds, most = (
             len(lanes) * (once + (epochs - 1) * epoch)
             for epochs in (task.expected_epochs, task.plan.epochs)

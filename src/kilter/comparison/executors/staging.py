@@ -30,13 +30,13 @@ MOST_BITS = 1 << 32  # more random words of an operation than that count in 64 b
 class Stages(NamedTuple):
     """``ahead(shared)`` returns the next shared state and what to hand to ``step(kept, *rest)``.
 
-    ``bytes`` is how much that is, ``whole`` the jaxpr of the function as it was.
+    ``bytes`` is how much that is, ``late`` what is left for the step, as JAX traced it.
     """
 
     ahead: Callable[..., Any]
     step: Callable[..., Any]
     bytes: int
-    whole: Any
+    late: Sequence[Any]
 
 
 def stage(function: Callable[..., Any], shared: Any, *rest: Any) -> Stages:
@@ -76,7 +76,7 @@ def stage(function: Callable[..., Any], shared: Any, *rest: Any) -> Stages:
         return jax.tree.unflatten(jax.tree.structure(out[1]), _run(jaxpr, after, env, results))
 
     size = sum(v.aval.size * v.aval.dtype.itemsize for v in kept)
-    return Stages(ahead, step, size, closed.jaxpr)
+    return Stages(ahead, step, size, _part(closed.jaxpr, n_in)[1])
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
@@ -182,12 +182,23 @@ def _over_rows(left: Any, right: Any, **params: Any) -> Any:
     """Multiply with the wider side right and the other one transposed beforehand.
 
     XLA takes up to twice as long to transpose on the way, and eight times for few columns on
-    the right. The barriers are there so that it does not turn the product round again.
+    the right. The barriers are there so that it does not turn the product round again, and
+    the branch so that it does not work out the transposed side anew, column by column.
     """
     # JAX turns the gradient of a dense layer round afterwards: for a square one that is undone.
     swap = left.shape[1] >= right.shape[1]
     narrow, wide = (right, left) if swap else (left, right)
     params["dimension_numbers"] = (((1,), (0,)), ((), ()))
-    product = lax.dot_general(lax.optimization_barrier(narrow.T), wide, **params)
-    product = lax.optimization_barrier(product)
+    barrier = lax.optimization_barrier
+    columns = barrier(_settled(narrow).T)
+    product = barrier(lax.dot_general(columns, wide, **params))
     return product.T if swap else product
+
+
+def _settled(value: Any) -> Any:
+    """Return the value from a branch that is always taken, which XLA reads as it lies there.
+
+    What is cheap to work out it would fuse into every reader, barrier or not.
+    """
+    always = lax.optimization_barrier(jnp.bool_(True))
+    return lax.cond(always, lambda x: x, jnp.zeros_like, value)
