@@ -191,11 +191,11 @@ class Engine:
         for epoch in range(self.task.plan.epochs):
             ended: list[list[int]] = []
             for begin in range(0, self.task.steps, self.program.steps):
-                if self.task.stop.is_set():
-                    return
                 seeds, shared = self._ahead(compiled, seeds, pool[0].seed, epoch, begin)
                 call = partial(self._call, compiled, epoch, begin, shared)
                 ended = list(map_blocks(call, blocks))
+                if self.task.stop.is_set():
+                    return
             alive = sum(len(block.waiting) for block in blocks)
             # A lane pays for the places that nobody fills.
             seconds += sum(block.seconds for block in blocks) * share / alive
@@ -219,6 +219,8 @@ class Engine:
         self, compiled: Compiled, epoch: int, begin: int, shared: Shared, block: Block
     ) -> list[int]:
         """Train a block for a call; return the places whose lanes come to their end with it."""
+        if self.task.stop.is_set():
+            return []
         begun, ended = time.perf_counter(), []
         steps = self._advance(compiled, block, epoch, begin, shared)
         if begin + steps == self.task.steps:
