@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import io
 import json
@@ -795,6 +796,7 @@ class TestBackend:
     def test_one_that_cannot_train(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("KERAS_BACKEND", "numpy")
         refused(kilter("compare", write(table()), *FRAUD), "jax, tensorflow, torch; got `numpy`")
+        assert gc.isenabled()  # it rests while Keras is imported
 
     def test_one_in_the_file_that_does_not_exist(self) -> None:
         Path("keras.json").write_text('{"backend": "nosuch"}')

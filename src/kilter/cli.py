@@ -228,10 +228,20 @@ def _prepare_keras() -> None:
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    gc.disable()  # what imports make stays: looking through it over and over takes time
-    _backend.require()
-    gc.freeze()
-    gc.enable()
+    with _not_collecting():
+        _backend.require()
+
+
+@contextmanager
+def _not_collecting() -> Iterator[None]:
+    """Keep the collector from what imports make: it stays, and is long to look through."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+    if not gc.get_freeze_count():
+        gc.freeze()
 
 
 def _console(stderr: bool = False) -> Any:

@@ -44,11 +44,13 @@ def summarize(
     chosen = choose(compared)
     threshold = probability_threshold(decision, positive)
     drawn = [one.outcome for one in (chosen, *rivals(compared)[:1])]
+    leaderboard = [leaderboard_row(one) for one in compared]
+    row = next(row for row in leaderboard if row["remedy"] == chosen.outcome.remedy.name)
     return {
         "schema": 1,
         "data": _data(plan, dataset, classes, positive, warnings),
-        "leaderboard": [leaderboard_row(one) for one in compared],
-        "chosen": _chosen(plan, chosen, classes, decision, threshold, networks),
+        "leaderboard": leaderboard,
+        "chosen": _chosen(plan, chosen, row, classes, decision, threshold, networks),
         "baseline": BASELINE,
         "rope": float(f"{chosen.rope:.2g}"),
         "verdict": verdict(plan, compared, classes[positive], threshold),
@@ -117,15 +119,15 @@ def probability_threshold(decision: Decision, positive: int) -> float | None:
 def _chosen(
     plan: Plan,
     chosen: Against,
+    row: dict[str, Any],
     classes: list[str],
     decision: Decision,
     threshold: float | None,
     networks: int,
 ) -> dict[str, Any]:
-    row = leaderboard_row(chosen)
     offsets = decision.offsets if isinstance(decision, Threshold) else None
     return {
-        "remedy": chosen.outcome.remedy.name,
+        "remedy": row["remedy"],
         "metric": plan.metric,
         "value": chosen.value,
         "threshold": threshold,

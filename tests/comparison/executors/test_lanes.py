@@ -135,7 +135,7 @@ def test_a_forecast_counts_epochs_by_hand(
     monkeypatch.setattr(module.Engine, "trial", lambda self, block: 1.0)
     monkeypatch.setattr(module.time, "perf_counter", lambda: 0.0)
 
-    def settle(self, lane, lanes) -> None:
+    def settle(self, lanes) -> None:
         self.size, self._bytes_of_place = 4, 1000
 
     monkeypatch.setattr(module.Engine, "_settle", settle)

@@ -73,7 +73,7 @@ def test_work_grows_with_the_batch(task_of: Callable) -> None:
     for size in (32, 64):
         task = task_of(2, batch_size=size)
         data = jax.tree.map(jnp.asarray, stack_folds(task, [0, 1]))
-        works.append(Program(task).work(data, lanes_of(task.plan)[0]))
+        works.append(Program(task).work(data))
     small, large = works
     # products over the rows, forward and back twice, for 4 inputs, 8 units and 2 outputs; the
     # gradient towards the inputs is nobody's

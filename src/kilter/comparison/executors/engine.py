@@ -91,12 +91,12 @@ class Engine:
         fitting = max(1, self.limit // self._bytes_of_lane)
         pools = [part for pool in of_seeds for part in even_parts(pool, fitting)]
         if not self.size:
-            self._settle(pools[0][0], max(map(len, pools)))
+            self._settle(max(map(len, pools)))
         return pools
 
-    def _settle(self, lane: Lane, lanes: int) -> None:
+    def _settle(self, lanes: int) -> None:
         """Choose the size of blocks and the steps of a call, for pools of so many lanes."""
-        work = self.program.work(self.data, lane)
+        work = self.program.work(self.data)
         on_host = jax.default_backend() == "cpu"
         self.cost = work.cost(HOST if on_host else ACCELERATOR)
         self._bytes_of_place = LIVE * work.elements

@@ -2,8 +2,8 @@
 
 Lanes of a seed share the random state of their layers. `stage` takes a function of that state
 and of a lane apart: what hangs on the state alone (masks of dropout, noise) comes first, so
-that a block works it out once and reads it afterwards, instead of once a lane where XLA
-fuses it into what each lane does.
+that it is worked out once for all of them and read afterwards, instead of once a lane where
+XLA fuses it into what each lane does.
 
 On a CPU it also rewrites two operations of which XLA makes slow programs there. The results
 are the same: the random bits to the last bit, the products to rounding.
