@@ -30,6 +30,7 @@ from kilter._errors import ArgumentError, ArtifactError, OutputError, SourceErro
 from kilter._types import Features, Schema
 from kilter.data import Encoder, conform, number_names, schema_from_json, schema_to_json
 from kilter.decide import Calibrator, Costs, Threshold
+from kilter.models import initial  # noqa: F401 - Keras has to know it to open a network
 
 FORMAT = "kilter-model"
 VERSION = 1

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import keras
 
+from kilter.models.initial import GlorotUniform
+
 
 def mlp(
     width: int,
@@ -43,10 +45,10 @@ def mlp(
     layers: list[keras.Layer] = [keras.Input((width,))]
     seeds = (None if seed is None else seed + i for i in range(2 * len(hidden) + 1))
     for units in hidden:
-        glorot = keras.initializers.GlorotUniform(next(seeds))
+        glorot = GlorotUniform(next(seeds))
         layers.append(keras.layers.Dense(units, "relu", kernel_initializer=glorot))
         if dropout:
             layers.append(keras.layers.Dropout(dropout, seed=next(seeds)))
-    glorot = keras.initializers.GlorotUniform(next(seeds))
+    glorot = GlorotUniform(next(seeds))
     layers.append(keras.layers.Dense(n_classes, kernel_initializer=glorot))
     return keras.Sequential(layers)

@@ -1,0 +1,52 @@
+"""Initial weights: Glorot's bounds, and the same numbers on every backend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from scipy.stats import kstest
+
+from kilter.models.initial import GlorotUniform
+
+pytestmark = pytest.mark.backend
+
+
+def test_weights_are_uniform_between_glorots_limits() -> None:
+    limit = np.sqrt(6 / (40 + 50))
+    weights = GlorotUniform(seed=1)((40, 50))
+    assert weights.dtype == np.float32
+    assert kstest(weights.ravel(), "uniform", (-limit, 2 * limit)).pvalue > 0.01
+    assert np.abs(np.corrcoef(weights)[np.triu_indices(40, 1)]).max() < 0.6
+
+
+def test_they_are_those_of_keras_on_jax() -> None:
+    # keras.initializers.GlorotUniform(7)((2, 3)) with the JAX backend
+    expected = [[-0.37089363, -0.48691595, 0.21249104], [0.49589774, -0.92901456, -0.2324364]]
+    np.testing.assert_allclose(GlorotUniform(7)((2, 3)), expected, rtol=1e-6)
+    if keras.backend.backend() == "jax":
+        own = keras.initializers.GlorotUniform(7)((30, 5))
+        np.testing.assert_allclose(GlorotUniform(7)((30, 5)), own, rtol=1e-5, atol=1e-7)
+
+
+def test_seeds_differ_and_none_is_new_every_time() -> None:
+    one, other, new, newer = (GlorotUniform(seed)((4, 4)) for seed in (0, 1, None, None))
+    assert (one != other).any()
+    assert (new != newer).any()
+
+
+def test_a_seed_below_zero_counts_from_above() -> None:
+    np.testing.assert_array_equal(GlorotUniform(-1)((3, 2)), GlorotUniform(2**32 - 1)((3, 2)))
+
+
+def test_a_layer_takes_the_weights_and_is_saved_with_them(tmp_path: Path) -> None:
+    initializer = GlorotUniform(3)
+    dense = keras.layers.Dense(2, kernel_initializer=initializer)
+    model = keras.Sequential([keras.Input((4,)), dense])
+    np.testing.assert_array_equal(model.get_weights()[0], initializer((4, 2)))
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.layers[0].kernel_initializer.seed == 3
+    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
