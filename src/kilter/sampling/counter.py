@@ -94,10 +94,12 @@ def permute(xp: Any, key: Any, positions: Any, n: int) -> Any:
     counters = xp.arange(FEISTEL_ROUNDS, dtype=xp.uint32)
     keys, _ = threefry(xp, key, counters, xp.zeros_like(counters))
 
-    def walk(placed: Any) -> Any:
-        return xp.where(placed < n, placed, _feistel(xp, keys, placed, bits))
+    def walk(state: tuple[Any, Any]) -> tuple[Any, Any]:
+        placed, is_inside = state
+        placed = xp.where(is_inside, placed, _feistel(xp, keys, placed, bits))
+        return placed, placed < n
 
-    return _repeat_until_below(xp, walk, _feistel(xp, keys, positions, bits), n)
+    return _repeat_until_all(xp, walk, (positions, xp.zeros_like(positions, dtype=bool)))
 
 
 def _feistel(xp: Any, keys: Any, value: Any, bits: int) -> Any:
@@ -117,11 +119,12 @@ def _scramble(xp: Any, word: Any) -> Any:
     return word ^ (word >> xp.uint32(16))
 
 
-def _repeat_until_below(xp: Any, step: Any, value: Any, n: int) -> Any:
+def _repeat_until_all(xp: Any, step: Any, state: tuple[Any, Any]) -> Any:
+    """Take steps until the second part of the state is true everywhere; return the first."""
     if xp is not np:
         from jax import lax
 
-        return lax.while_loop(lambda value: (value >= n).any(), step, value)
-    while (value >= n).any():
-        value = step(value)
-    return value
+        return lax.while_loop(lambda state: ~state[1].all(), step, state)[0]
+    while not state[1].all():
+        state = step(state)
+    return state[0]

@@ -153,6 +153,20 @@ def test_a_result_may_hang_on_the_state_alone() -> None:
     assert stages.step(kept, 7.0) == (10, 5, 7.0, 3)
 
 
+def test_a_function_called_twice_is_early_once_and_late_once() -> None:
+    @jax.jit
+    def wave(x: Any) -> Any:
+        return jnp.sin(x) + jax.jit(jnp.cos)(x)
+
+    arguments = (jnp.float32(0.3), jnp.float32(0.7))
+    stages = stage(lambda seed, x: (wave(seed), wave(seed) * wave(x)), *arguments)
+    following, kept = stages.ahead(arguments[0])
+    early, late = (np.sin(x) + np.cos(x) for x in (0.3, 0.7))
+    assert float(following) == pytest.approx(early, rel=1e-6)
+    assert float(stages.step(kept, arguments[1])) == pytest.approx(early * late, rel=1e-6)
+    assert [equation.primitive.name for equation in stages.late] == ["sin", "cos", "add", "mul"]
+
+
 def test_control_flow_and_rules_of_derivatives_stay() -> None:
     def function(x: Any) -> Any:
         x = jax.lax.cond(x.sum() > 0, jax.nn.relu, jnp.negative, x)

@@ -54,98 +54,140 @@ def stage(function: Callable[..., Any], shared: Any, *rest: Any) -> Stages:
     >>> int(count), float(kept[0]), float(stages.step(kept, jnp.float32(5)))
     (4, 6.0, 30.0)
     """
-    arguments = jax.tree.map(_shape, (shared, *rest))
-    closed, out = jax.make_jaxpr(function, return_shape=True)(*arguments)
-    flat = jax.make_jaxpr(partial(_evaluate, closed))(*jax.tree.leaves(arguments))
+    closed, out = jax.make_jaxpr(function, return_shape=True)(shared, *rest)
+    state, result = map(jax.tree.structure, out)
+    flat = Flat(closed)
     n_in, n_out = len(jax.tree.leaves(shared)), len(jax.tree.leaves(out[0]))
-    jaxpr = flat.jaxpr
-    before, after, early = _part(jaxpr, n_in)
-    results = jaxpr.outvars[n_out:]
-    needed = [v for equation in after for v in equation.invars] + results
-    kept = [v for v in dict.fromkeys(map(_variable, needed)) if v in early]
-    constants = dict(zip(jaxpr.constvars, flat.consts, strict=True))
+    of_state, of_rest = flat.inputs[:n_in], flat.inputs[n_in:]
+    following, results = flat.results[:n_out], flat.results[n_out:]
+    before, after, early = _part(flat, of_state, of_rest)
+    needed = [slot for operation in after for slot in operation.inputs] + results
+    kept = [slot for slot in dict.fromkeys(needed) if slot in early]
 
     def ahead(shared: Any) -> Any:
-        env = constants | dict(zip(jaxpr.invars[:n_in], jax.tree.leaves(shared), strict=True))
-        values = _run(jaxpr, before, env, [*jaxpr.outvars[:n_out], *kept])
-        return jax.tree.unflatten(jax.tree.structure(out[0]), values[:n_out]), values[n_out:]
+        values = flat.constants | dict(zip(of_state, jax.tree.leaves(shared), strict=True))
+        _run(before, values)
+        return jax.tree.unflatten(state, _pick(values, following)), _pick(values, kept)
 
     def step(from_ahead: Sequence[Any], *rest: Any) -> Any:
-        env = constants | dict(zip(kept, from_ahead, strict=True))
-        env |= dict(zip(jaxpr.invars[n_in:], jax.tree.leaves(rest), strict=True))
-        return jax.tree.unflatten(jax.tree.structure(out[1]), _run(jaxpr, after, env, results))
+        values = flat.constants | dict(zip(kept, from_ahead, strict=True))
+        values |= zip(of_rest, jax.tree.leaves(rest), strict=True)
+        _run(after, values)
+        return jax.tree.unflatten(result, _pick(values, results))
 
-    size = sum(v.aval.size * v.aval.dtype.itemsize for v in kept)
-    return Stages(ahead, step, size, _part(closed.jaxpr, n_in)[1])
-
-
-def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf))
+    size = sum(flat.shapes[slot].size * flat.shapes[slot].dtype.itemsize for slot in kept)
+    return Stages(ahead, step, size, [operation.equation for operation in after])
 
 
-def _variable(atom: Any) -> Any:
-    return None if isinstance(atom, core.Literal) else atom
+class Operation(NamedTuple):
+    """An equation of a jaxpr, and the slots of what it reads and writes."""
+
+    jaxpr: Any
+    equation: Any
+    inputs: list[int]
+    outputs: list[int]
 
 
-def _part(jaxpr: Any, n_shared: int) -> tuple[list[Any], list[Any], set[Any]]:
-    """Return equations to run ahead and after, and the variables that hang on the state alone.
+class Flat:
+    """A jaxpr with the functions that it calls put in place, every value in a slot of its own.
+
+    ``inputs`` and ``results`` are slots; ``shapes`` has one for each, ``constants`` the value
+    where it is known.
+    """
+
+    def __init__(self, closed: Any) -> None:
+        self.operations: list[Operation] = []
+        self.shapes: list[Any] = []
+        self.constants: dict[int, Any] = {}
+        self.inputs = [self._slot(variable) for variable in closed.jaxpr.invars]
+        self.results = self._add(closed, self.inputs)
+
+    def _slot(self, atom: Any) -> int:
+        self.shapes.append(atom.aval)
+        return len(self.shapes) - 1
+
+    def _constant(self, atom: Any, value: Any) -> int:
+        slot = self._slot(atom)
+        self.constants[slot] = value
+        return slot
+
+    def _add(self, closed: Any, inputs: Sequence[int]) -> list[int]:
+        """Add the operations of a jaxpr that is called with these; return what it returns."""
+        jaxpr = closed.jaxpr
+        slots = dict(zip(jaxpr.invars, inputs, strict=True))
+        slots |= zip(
+            jaxpr.constvars, map(self._constant, jaxpr.constvars, closed.consts), strict=True
+        )
+
+        def find(atom: Any) -> int:
+            is_literal = isinstance(atom, core.Literal)
+            return self._constant(atom, atom.val) if is_literal else slots[atom]
+
+        for equation in jaxpr.eqns:
+            read = list(map(find, equation.invars))
+            if equation.primitive.name in CALLS:
+                written = self._add(equation.params["jaxpr"], read)
+            else:
+                written = list(map(self._slot, equation.outvars))
+                self.operations.append(Operation(jaxpr, equation, read, written))
+            slots |= zip(equation.outvars, written, strict=True)
+        return list(map(find, jaxpr.outvars))
+
+
+def _part(
+    flat: Flat, state: Sequence[int], rest: Sequence[int]
+) -> tuple[list[Operation], list[Operation], set[int]]:
+    """Return operations to run ahead and after, and the slots that hang on the state alone.
 
     What hangs on neither, a constant, is in both.
     """
-    early, late = set(jaxpr.invars[:n_shared]), set(jaxpr.invars[n_shared:])
+    early, late = set(state), set(rest)
     before, after = [], []
-    for equation in jaxpr.eqns:
-        inputs = set(map(_variable, equation.invars))
-        if inputs & late:
-            after.append(equation)
-            late.update(equation.outvars)
-        elif inputs & early:
-            before.append(equation)
-            early.update(equation.outvars)
+    for operation in flat.operations:
+        if late.intersection(operation.inputs):
+            after.append(operation)
+            late.update(operation.outputs)
+        elif early.intersection(operation.inputs):
+            before.append(operation)
+            early.update(operation.outputs)
         else:
-            before.append(equation)
-            after.append(equation)
+            before.append(operation)
+            after.append(operation)
     return before, after, early
 
 
-# -- evaluating ------------------------------------------------------------------------
+# -- running ---------------------------------------------------------------------------
 
 
-def _evaluate(closed: Any, *arguments: Any) -> list[Any]:
-    jaxpr = closed.jaxpr
-    env = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*closed.consts, *arguments], strict=True))
-    return _run(jaxpr, jaxpr.eqns, env, jaxpr.outvars)
+def _pick(values: dict[int, Any], slots: Sequence[int]) -> list[Any]:
+    return [values[slot] for slot in slots]
 
 
-def _run(
-    jaxpr: Any, equations: Sequence[Any], env: dict[Any, Any], wanted: Sequence[Any]
-) -> list[Any]:
-    """Run some equations of a jaxpr, in the quick form."""
-
-    def read(atom: Any) -> Any:
-        return atom.val if isinstance(atom, core.Literal) else env[atom]
-
-    for equation in equations:
-        results = _apply(jaxpr, equation, [read(atom) for atom in equation.invars])
-        env.update(zip(equation.outvars, results, strict=True))
-    return [read(atom) for atom in wanted]
+def _run(operations: Sequence[Operation], values: dict[int, Any]) -> None:
+    """Run operations, in the quick form, and put what they write beside what they read."""
+    for operation in operations:
+        written = _apply(operation, _pick(values, operation.inputs))
+        values |= zip(operation.outputs, written, strict=True)
 
 
-def _apply(jaxpr: Any, equation: Any, values: list[Any]) -> Sequence[Any]:
-    name, params = equation.primitive.name, equation.params
-    if name in CALLS:
-        return _evaluate(params["jaxpr"], *values)
+def _apply(operation: Operation, values: list[Any]) -> Sequence[Any]:
+    name, params = operation.equation.primitive.name, operation.equation.params
     on_cpu = jax.default_backend() == "cpu"  # elsewhere XLA's own forms are the quick ones
     if on_cpu and name == "random_bits" and _is_threefry(values[0], **params):
         return [_random_bits(values[0], params["shape"])]
     if on_cpu and name == "dot_general" and _is_over_rows(*values, **params):
         return [_over_rows(*values, **params)]
-    return _as_it_is(jaxpr, equation, values)
+    return _as_it_is(operation, values)
 
 
-def _as_it_is(jaxpr: Any, equation: Any, values: list[Any]) -> Sequence[Any]:
+def _as_it_is(operation: Operation, values: list[Any]) -> Sequence[Any]:
     """Bind an operation by way of a program of its own, the public way for any of them."""
-    given = {v: x for v, x in zip(equation.invars, values, strict=True) if _variable(v)}
+    jaxpr, equation = operation.jaxpr, operation.equation
+    given = {
+        atom: value
+        for atom, value in zip(equation.invars, values, strict=True)
+        if not isinstance(atom, core.Literal)
+    }
     alone = jaxpr.replace(
         constvars=[],
         invars=list(given),
@@ -165,6 +207,7 @@ def _is_threefry(key: Any, bit_width: int, shape: tuple[int, ...]) -> bool:
     return usual and by_place and bit_width == 32 and math.prod(shape) < MOST_BITS
 
 
+@partial(jax.jit, static_argnames="shape")  # layers of one shape are traced once
 def _random_bits(key: Any, shape: tuple[int, ...]) -> Any:
     """Draw JAX's own bits in one pass over the words; its loop makes twenty."""
     places = lax.iota(jnp.uint32, math.prod(shape))
