@@ -156,11 +156,12 @@ def test_a_forecast_leaves_out_what_the_run_finds_compiled(
 ) -> None:
     clock = [0.0]
 
-    def trial(self, block) -> float:
-        self.compiling, clock[0] = 4.0, 60.0  # when all is ready
-        return 0.0
+    def wait(self, block) -> float:
+        clock[0] = 60.0  # when all is ready
+        return 4.0
 
-    monkeypatch.setattr(module.Engine, "trial", trial)
+    monkeypatch.setattr(module.Engine, "wait", wait)
+    monkeypatch.setattr(module.Engine, "trial", lambda self, block: 0.0)
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
     before = jax.config.jax_compilation_cache_dir
     jax.config.update("jax_compilation_cache_dir", cache)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
+from threading import RLock
 from typing import Any, NamedTuple
 
 import jax
@@ -31,11 +31,11 @@ LIVE = 2  # bytes for each number that a step computes: half of them at once, 4 
 
 
 class Compiled(NamedTuple):
-    """The program, for blocks of one size."""
+    """The program, for blocks of one size; each part as soon as it is compiled."""
 
-    ahead: Any
-    advance: Any
-    score: Any
+    ahead: Future[Any]
+    advance: Future[Any]
+    score: Future[Any]
 
 
 @dataclass
@@ -69,10 +69,9 @@ class Engine:
         self.program = Program(task)
         self._bytes_of_lane = lane_bytes(self.program.model)
         self.size = 0  # places of a block; not settled yet
-        self.compiling = 0.0  # seconds
         self._compiled: Compiled | None = None
         self._initial: dict[tuple[int, int], tuple[Any, State]] = {}
-        self._lock = Lock()
+        self._lock = RLock()
         self._predict = jax.jit(self.program.predict)
 
     def load(self, folds: Sequence[int]) -> None:
@@ -127,30 +126,41 @@ class Engine:
             return self._compiled
 
     def _compile(self, seeds: Any, block: Block) -> Compiled:
+        """Let XLA compile each part while JAX traces the next, and the score while others run."""
         ahead = jax.jit(self.program.ahead, out_shardings=self._everywhere)
         advance = jax.jit(self.program.advance, donate_argnames="state")
         score = jax.jit(self.program.score, donate_argnames="state")
-        number, lanes = np.int32(0), (block.numbers, block.state)
+        everywhere, spread = partial(_like, self._everywhere), partial(_like, self._spread)
+        data, number = jax.tree.map(everywhere, self.data), np.int32(0)
+        lanes = jax.tree.map(spread, (block.numbers, block.state))
+        threads = ThreadPoolExecutor(len(Compiled._fields))
         first = ahead.lower(seeds, self.task.key(0), number, number, number)
-        shared = jax.tree.map(partial(_like, self._everywhere), first.out_info[1])
-        lowered = (
-            first,
-            advance.lower(self.data, number, number, shared, block.mixes, *lanes),
-            score.lower(self.data, number, *lanes),
+        shared = jax.tree.map(everywhere, first.out_info[1])
+        compiled = Compiled(
+            threads.submit(first.compile),
+            threads.submit(
+                advance.lower(data, number, number, shared, block.mixes, *lanes).compile
+            ),
+            threads.submit(lambda: score.lower(data, number, *lanes).compile()),
         )
-        begun = time.perf_counter()
-        with ThreadPoolExecutor(len(lowered)) as threads:
-            compiled = Compiled(*threads.map(lambda one: one.compile(), lowered))
-        self.compiling += time.perf_counter() - begun
+        threads.shutdown(wait=False)
         return compiled
+
+    def wait(self, block: Block) -> float:
+        """Wait until the program is compiled; return the seconds that JAX's cache can spare."""
+        lane = next(iter(block.waiting.values()))
+        compiled = self.compiled(self.random_state(lane), block)
+        begun = time.perf_counter()
+        for part in compiled:
+            part.result()
+        return time.perf_counter() - begun
 
     def _initial_of(self, lane: Lane) -> tuple[Any, State]:
         """Return the random state and the state in which the lanes of a fold and seed begin."""
         pair = (lane.fold, lane.seed)
-        with self._lock:
-            if pair not in self._initial:
-                self._initial[pair] = self.program.initial(*pair)
-            return self._initial[pair]
+        if pair not in self._initial:
+            self._initial[pair] = self.program.initial(*pair)
+        return self._initial[pair]
 
     # -- what it will take -------------------------------------------------------------
 
@@ -186,8 +196,9 @@ class Engine:
         ``map_blocks`` applies a function to all blocks; ``share`` is how much of
         the machine one block has.
         """
-        blocks, seeds = self.begin(pool), self.random_state(pool[0])
-        compiled, seconds = self.compiled(seeds, blocks[0]), 0.0
+        with self._lock:  # the first pool trains while the next gets ready
+            blocks, seeds = self.begin(pool), self.random_state(pool[0])
+            compiled, seconds = self.compiled(seeds, blocks[0]), 0.0
         for epoch in range(self.task.plan.epochs):
             ended: list[list[int]] = []
             for begin in range(0, self.task.steps, self.program.steps):
@@ -212,7 +223,7 @@ class Engine:
     ) -> tuple[Any, Shared]:
         end = min(begin + self.program.steps, self.task.steps)
         when = map(np.int32, (epoch, begin, end))
-        ahead: tuple[Any, Shared] = compiled.ahead(seeds, self.task.key(seed), *when)
+        ahead: tuple[Any, Shared] = compiled.ahead.result()(seeds, self.task.key(seed), *when)
         return ahead
 
     def _call(
@@ -237,12 +248,14 @@ class Engine:
         """Start the steps of a call; return how many."""
         steps = min(self.program.steps, self.task.steps - begin)
         when, lanes = map(np.int32, (epoch, steps)), (block.numbers, block.state)
-        block.state = compiled.advance(self.data, *when, shared, block.mixes, *lanes)
+        advance = compiled.advance.result()
+        block.state = advance(self.data, *when, shared, block.mixes, *lanes)
         return steps
 
     def _score(self, compiled: Compiled, block: Block, epoch: int) -> np.ndarray:
         """Score a block and wait for it; return which lanes are done."""
-        block.state = compiled.score(self.data, np.int32(epoch), block.numbers, block.state)
+        score = compiled.score.result()
+        block.state = score(self.data, np.int32(epoch), block.numbers, block.state)
         return np.asarray(block.state.done)
 
     def _trained(self, block: Block, place: int, seconds: float) -> Trained:

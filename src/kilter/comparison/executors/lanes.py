@@ -59,12 +59,13 @@ class Lanes(Executor):
         engine.load(groups[0])
         pools = engine.pools([lane for lane in lanes if lane.fold in groups[0]])
         blocks = [block for pool in pools[:threads] for block in engine.begin(pool)][:threads]
+        compiling = engine.wait(blocks[0])
         with ThreadPoolExecutor(threads) as workers:
             list(workers.map(engine.trial, blocks))
             ready = time.perf_counter() - begun
             epoch = sum(workers.map(engine.trial, blocks)) / len(blocks) / threads
         if jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
-            ready -= engine.compiling  # the run itself will find it in the cache
+            ready -= compiling  # the run itself will find it in the cache
         size, epochs = engine.size, task.plan.epochs
         places = [math.ceil(len(pool) / size) for pool in pools]
         # While lanes end one by one, half a block stands idle.

@@ -219,8 +219,8 @@ class Program:
 
     def work(self, data: Data) -> Work:
         """Count what a step of one lane computes."""
-        rows = jnp.zeros(self.task.batch_size, jnp.int32)
-        batch = [rows, rows, rows, rows.astype(jnp.float32)]
+        rows = np.zeros(self.task.batch_size, np.int32)
+        batch = [rows, rows, rows, rows.astype(np.float32)]
         fetched = jax.make_jaxpr(partial(self._rows, data, np.bool_(True), np.int32(0)))(batch)
         return count_work(*fetched.jaxpr.eqns, *self.stages.late)
 
