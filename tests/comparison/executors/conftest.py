@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -13,8 +12,8 @@ import pytest
 HERE = Path(__file__).parent
 
 
-def make_task(n_classes: int, dropout: float = 0.0, weights=None, **settings):
-    """Build a task of two folds; ``weights`` by fold replace the initial ones."""
+def make_task(n_classes: int, dropout: float = 0.0, **settings):
+    """Build a task of two folds."""
     from kilter.comparison.executors.base import EncodedFold, Task
     from kilter.comparison.plan import Plan
     from kilter.models import mlp
@@ -38,23 +37,12 @@ def make_task(n_classes: int, dropout: float = 0.0, weights=None, **settings):
 
     plan = Plan.make(**{"folds": 2, "seeds": 1, "epochs": 4, "batch_size": 32, **settings})
     folds = (fold(1, 300), fold(2, 270))
-    task = Task(plan, folds, n_classes, n_classes - 1, build, Event())
-    return task if weights is None else _with_weights(task, weights)
+    return Task(plan, folds, n_classes, n_classes - 1, build, Event())
 
 
 def _shares(n_classes: int) -> np.ndarray:
     shares = 0.3 ** np.arange(n_classes)
     return shares / shares.sum()
-
-
-def _with_weights(task, weights):
-    class Started(type(task)):
-        def network(self, fold, seed):
-            model = super().network(fold, seed)
-            model.set_weights(weights[fold])
-            return model
-
-    return Started(task.plan, task.folds, task.n_classes, task.positive, task.build, task.stop)
 
 
 def write_reference(path: Path, n_classes: int) -> None:
@@ -69,9 +57,6 @@ def write_reference(path: Path, n_classes: int) -> None:
         arrays[f"{number}_epoch"] = one.epoch
         arrays[f"{number}_validation"] = one.validation
         arrays[f"{number}_test"] = one.test
-    for fold in range(2):
-        for i, weight in enumerate(task.network(fold, 0).get_weights()):
-            arrays[f"initial_{fold}_{i}"] = weight
     np.savez(path, **arrays)
 
 
@@ -90,9 +75,9 @@ def reference_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session", params=[2, 3], ids=["two-classes", "three-classes"])
 def reference(request, reference_folder):
-    """Number of classes, and the arrays of `write_reference` from a process that runs JAX."""
+    """Return a task, and the arrays that `write_reference` makes of it in a process on JAX."""
     with np.load(reference_folder / f"{request.param}.npz") as file:
-        return request.param, dict(file)
+        return make_task(request.param), dict(file)
 
 
 @pytest.fixture
@@ -103,14 +88,6 @@ def in_order():
 @pytest.fixture
 def task_of():
     return make_task
-
-
-@pytest.fixture
-def started_task(reference):
-    """The reference's task with the reference's initial weights, on this backend."""
-    n_classes, arrays = reference
-    weights = [[arrays[f"initial_{fold}_{i}"] for i in range(4)] for fold in range(2)]
-    return partial(make_task, n_classes, weights=weights)
 
 
 if __name__ == "__main__":

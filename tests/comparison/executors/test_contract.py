@@ -18,9 +18,8 @@ LOGITS = 1e-2
 SCORES = 1e-2
 
 
-def test_sequential_agrees_with_lanes_on_every_remedy(reference, started_task, in_order):
-    _, arrays = reference
-    task = started_task()
+def test_sequential_agrees_with_lanes_on_every_remedy(reference, in_order):
+    task, arrays = reference
     trained = in_order(Sequential().train(task, lanes_of(task.plan)))
     assert len(trained) == 9 * 2
     same_epoch = 0
