@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -31,9 +32,26 @@ def test_a_host_tells_its_memory_or_is_taken_for_a_small_one(
     monkeypatch.setattr(memory.jax, "local_devices", lambda: [device])
     pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1 << 20}
     monkeypatch.setattr(memory.os, "sysconf", pages.__getitem__, raising=False)
+    monkeypatch.setattr(memory, "CONTAINER", ())
     assert budget(None) == 2 << 30
     monkeypatch.delattr(memory.os, "sysconf")
     assert budget(None) == 4 << 30
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [("1073741824\n", 1 << 29), ("max\n", 2 << 30), ("9" * 19, 2 << 30)]
+)
+def test_a_container_may_allow_less(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, expected: int
+) -> None:
+    device = SimpleNamespace(memory_stats=lambda: None)
+    monkeypatch.setattr(memory.jax, "local_devices", lambda: [device])
+    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1 << 20}
+    monkeypatch.setattr(memory.os, "sysconf", pages.__getitem__, raising=False)
+    limit = tmp_path / "memory.max"
+    limit.write_text(said)
+    monkeypatch.setattr(memory, "CONTAINER", (str(tmp_path / "none"), str(limit)))
+    assert budget(None) == expected
 
 
 def test_the_bytes_of_a_fold_are_those_on_the_device(task_of: Callable) -> None:

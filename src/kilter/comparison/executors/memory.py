@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ from sklearn.utils import gen_even_slices
 from kilter.comparison.executors.base import Task
 
 GIB = 1 << 30
+CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 UNKNOWN = 8 * GIB
 COPIES = 5
 """Of a network's weights in a lane: now, best, their gradients, two moments of Adam."""
@@ -34,9 +36,16 @@ def _device_bytes() -> int:
     if "bytes_limit" in statistics:
         return int(statistics["bytes_limit"])
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not on this system
         return UNKNOWN
+    return min([there, *_container_bytes()])
+
+
+def _container_bytes() -> list[int]:
+    """Return what the container allows that this runs in, if it says so."""
+    said = [path.read_text().strip() for path in map(Path, CONTAINER) if path.exists()]
+    return [int(limit) for limit in said if limit.isdigit()]
 
 
 def fold_bytes(task: Task) -> int:
