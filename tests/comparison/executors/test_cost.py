@@ -36,7 +36,7 @@ def test_what_lies_within_counts_too() -> None:
         x = jax.jit(jnp.sin)(x)
         return jax.lax.cond(x[0] > 0, jnp.cos, jnp.exp, x)
 
-    # the product's own inputs aside: sin, cos and exp of ten numbers each
+    # sin, cos and exp of ten numbers each, beside the comparison
     assert work_of(within, (10,)).elements >= 30
 
 

@@ -18,6 +18,8 @@ from kilter._errors import ArgumentError, BackendError
 from kilter.comparison.executors import lanes as module
 from kilter.comparison.executors.base import Trained
 from kilter.comparison.executors.lanes import Lanes
+from kilter.comparison.executors.program import Program
+from kilter.comparison.executors.sequential import Sequential
 from kilter.comparison.run import lanes_of
 
 HERE = Path(__file__).parent
@@ -119,6 +121,70 @@ def test_what_goes_wrong_in_a_thread_comes_out(
         list(Lanes().train(task, lanes_of(task.plan)))
 
 
+@pytest.mark.parametrize("policy", ["bfloat16", "mixed_bfloat16"])
+def test_networks_in_threads_have_the_policy_of_the_caller(
+    task_of: Callable, in_order: Callable, policy: str
+) -> None:
+    task = task_of(2, remedies=["smote"], epochs=2)
+    keras.config.set_dtype_policy(policy)
+    try:
+        together = in_order(Lanes().train(task, lanes_of(task.plan)))
+        alone = in_order(Sequential().train(task, lanes_of(task.plan)))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for one, other in zip(together, alone, strict=True):
+        assert one.test.dtype == np.float32
+        np.testing.assert_allclose(one.test, other.test, atol=0.05)
+
+
+def test_numbers_of_64_bits_train_alike(task_of: Callable, in_order: Callable) -> None:
+    task = task_of(3, remedies=["smote", "focal"], epochs=2)
+    expected = in_order(Lanes().train(task, lanes_of(task.plan)))
+    jax.config.update("jax_enable_x64", True)
+    try:
+        found = in_order(Lanes().train(task, lanes_of(task.plan)))
+    finally:
+        jax.config.update("jax_enable_x64", False)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.test, other.test, atol=1e-3)
+
+
+def test_what_goes_wrong_while_the_score_is_compiled_comes_out(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def score(self, *given: object) -> None:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(Program, "_score", score)
+    task = task_of(2, remedies=["focal"], seeds=3)
+    with pytest.raises(MemoryError, match="no more"):
+        list(Lanes().train(task, lanes_of(task.plan)))
+
+
+def test_pools_get_ready_one_after_another(
+    task_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    begin, compile_all = module.Engine.begin, module.Engine._compile
+
+    def beginning(self, pool):
+        events.append("begin")
+        blocks = begin(self, pool)
+        events.append("end")
+        return blocks
+
+    def compiling(self, *examples):
+        events.append("compile")
+        return compile_all(self, *examples)
+
+    monkeypatch.setattr(module, "cpu_count", lambda: 2)
+    monkeypatch.setattr(module.Engine, "begin", beginning)
+    monkeypatch.setattr(module.Engine, "_compile", compiling)
+    task = task_of(2, remedies=["focal"], seeds=2)
+    list(Lanes().train(task, lanes_of(task.plan)))
+    assert events == ["begin", "end", "compile", "begin", "end"]
+
+
 def test_a_forecast_needs_jax(task_of: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     task = task_of(2)
@@ -136,7 +202,7 @@ def test_a_forecast_counts_epochs_by_hand(
     monkeypatch.setattr(module.time, "perf_counter", lambda: 0.0)
 
     def settle(self, lanes) -> None:
-        self.size, self._bytes_of_place = 4, 1000
+        self.size, self._bytes_of_place, self._bytes_of_score = 4, 1000, 500
 
     monkeypatch.setattr(module.Engine, "_settle", settle)
     found = Lanes(memory=3).forecast(task, lanes_of(task.plan))
@@ -147,7 +213,7 @@ def test_a_forecast_counts_epochs_by_hand(
     assert found.seconds == (12 / 4 * 15 + 2 * 20 / 2) / 2
     assert found.limit == 3 << 30
     assert found.memory is not None
-    assert 2 * 4 * 1000 < found.memory < 1 << 20
+    assert 2 * (4 * 1000 + 500) < found.memory < 1 << 20
 
 
 @pytest.mark.parametrize(("cache", "expected"), [(None, 60), ("there", 60 - 4)])
@@ -190,7 +256,7 @@ def test_many_devices_give_the_numbers_of_one(tmp_path: Path) -> None:
     """In a process of its own: how many devices a host has is fixed when JAX begins."""
     count = "--xla_force_host_platform_device_count=4"
     environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": count}
-    command = [sys.executable, str(HERE / "on_devices.py"), str(HERE)]
+    command = [sys.executable, str(HERE / "on_devices.py")]
     done = subprocess.run(command, env=environment, timeout=300, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["4", "devices,", "8", "lanes", "alike"]

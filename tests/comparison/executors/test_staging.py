@@ -44,14 +44,14 @@ def test_what_is_left_for_the_step_draws_nothing() -> None:
     stages = stage(function, jax.random.PRNGKey(0), jnp.eye(2))
     left = {equation.primitive.name for equation in stages.late}
     assert {"dot_general", "mul"} <= left
-    assert not any("bernoulli" in str(equation) for equation in stages.late)
+    assert not left & {"random_bits", "random_wrap", "lt"}
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 5), (2, 3, 4)])
 def test_random_bits_are_those_of_jax(shape: tuple[int, ...]) -> None:
     draw = partial(jax.random.bits, shape=shape)
     stages = stage(lambda key: (key, draw(key)), jax.random.PRNGKey(0))
-    assert "threefry2x32" not in str(jax.make_jaxpr(stages.ahead)(jax.random.PRNGKey(0)))
+    assert "random_bits" not in names(stages.ahead, jax.random.PRNGKey(0))
     for seed in (0, 1, 2**31 - 1):
         key = jax.random.PRNGKey(seed)
         np.testing.assert_array_equal(through(draw, key), draw(key))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from threading import RLock
+from threading import Lock
 from typing import Any, NamedTuple
 
 import jax
@@ -23,11 +23,12 @@ from kilter.comparison.executors.program import Numbers, Program, Shared, State
 
 Map = Callable[[Callable[["Block"], list[int]], Sequence["Block"]], Iterable[list[int]]]
 
-CALL_SECONDS = 0.5  # an interrupt waits for the end of a call
+CALL_SECONDS = 0.5  # an interrupt waits for the end of a call, and of compiling
 CALL_DRAWS = 1 << 20  # of a block and call; each takes some 20 bytes
-SCORED = 1 << 27  # numbers that scoring a block computes at once
+SCORED = 1 << 27  # bytes that scoring computes with at once; more is no faster
 CALL_KEPT = 1 << 26  # bytes that the lanes of a pool share in a call, such as masks
 LIVE = 2  # bytes for each number that a step computes: half of them at once, 4 bytes each
+FORWARD = 3  # of what a step computes, one in so many serves to score
 
 
 class Compiled(NamedTuple):
@@ -51,6 +52,13 @@ class Block:
     waiting: dict[int, Lane]
     seconds: float = 0.0
 
+    def wait(self, part: Future[Any]) -> Any:
+        """Return a part of the program; the time until it is compiled is not the block's."""
+        begun = time.perf_counter()
+        compiled = part.result()
+        self.seconds -= time.perf_counter() - begun
+        return compiled
+
 
 class Engine:
     """Trains pools of a task, in blocks of one size: its program is compiled once.
@@ -71,7 +79,7 @@ class Engine:
         self.size = 0  # places of a block; not settled yet
         self._compiled: Compiled | None = None
         self._initial: dict[tuple[int, int], tuple[Any, State]] = {}
-        self._lock = RLock()
+        self._lock = Lock()
         self._predict = jax.jit(self.program.predict)
 
     def load(self, folds: Sequence[int]) -> None:
@@ -83,8 +91,12 @@ class Engine:
     def pools(self, lanes: Sequence[Lane]) -> list[list[Lane]]:
         """Part lanes by seed and by what fits, and settle how large their blocks are."""
         trainings = list(dict.fromkeys(lane.training for lane in lanes))
-        # Those that mix rows come to lie together: a block without them does not have to.
-        lanes = sorted(lanes, key=lambda lane: trainings.index(lane.training))
+
+        def place(lane: Lane) -> tuple[bool, int]:
+            # Those that mix rows come to lie together: a block without them does not have to.
+            return lane.training[0].synthetic, trainings.index(lane.training)
+
+        lanes = sorted(lanes, key=place)
         seeds = list(dict.fromkeys(lane.seed for lane in lanes))
         of_seeds = [[lane for lane in lanes if lane.seed == seed] for seed in seeds]
         fitting = max(1, self.limit // self._bytes_of_lane)
@@ -97,33 +109,46 @@ class Engine:
         """Choose the size of blocks and the steps of a call, for pools of so many lanes."""
         work = self.program.work(self.data)
         on_host = jax.default_backend() == "cpu"
-        self.cost = work.cost(HOST if on_host else ACCELERATOR)
+        cost = work.cost(HOST if on_host else ACCELERATOR)
         self._bytes_of_place = LIVE * work.elements
         if on_host and work.convolutions:
             self.size, self.program.steps = self.devices, 1
-            return
-        fitting = max(1, self.limit // self._bytes_of_place)
-        # Each device has a block of its own, so to say, of a share of the lanes.
-        size = min(self.cost.best_size(math.ceil(lanes / self.devices)), fitting) * self.devices
-        in_time = int(CALL_SECONDS / self.cost(size))
+        else:
+            fitting = max(1, self.limit // self._bytes_of_place)
+            # Each device has a block of its own, so to say, of a share of the lanes.
+            size = min(cost.best_size(math.ceil(lanes / self.devices)), fitting)
+            self.size = size * self.devices
+            self.program.steps = self._steps_of_call(cost(self.size))
+        self._settle_score()
+
+    def _steps_of_call(self, seconds: float) -> int:
+        """Return how many steps of so many seconds a call has; more than one, to be a loop."""
+        in_time = int(CALL_SECONDS / seconds)
         in_memory = min(
-            CALL_DRAWS // (self.task.batch_size * size),
+            CALL_DRAWS // (self.task.batch_size * self.size),
             CALL_KEPT // max(1, self.program.stages.bytes),
         )
-        self.size = size
+        return min(self.task.steps, max(2, min(in_time, in_memory)))
+
+    def _settle_score(self) -> None:
+        """Choose of how many lanes and rows the logits are computed at once."""
+        of_row = self._bytes_of_place / FORWARD / self.task.batch_size
+        most = min(SCORED, self.limit)
         rows = max(len(fold.validation_x) for fold in self.task.folds)
-        scored = work.elements * rows / self.task.batch_size * size
-        self.program.score_in_turn = self.devices == 1 and scored > SCORED
-        self.program.steps = min(self.task.steps, max(2, min(in_time, in_memory)))
+        lanes = self.size // self.devices
+        in_turn = self.devices == 1 and of_row * rows * lanes > most
+        fitting = int(most / of_row / (1 if in_turn else lanes))
+        self.program.score_in_turn = in_turn
+        self.program.rows_at_once = max(self.task.batch_size, fitting)
+        self._bytes_of_score = min(most, int(of_row * rows * lanes))
 
     # -- what is made once -------------------------------------------------------------
 
     def compiled(self, seeds: Any, block: Block) -> Compiled:
         """Return the program; whoever asks first gives examples of what it is called with."""
-        with self._lock:
-            if self._compiled is None:
-                self._compiled = self._compile(seeds, block)
-            return self._compiled
+        if self._compiled is None:
+            self._compiled = self._compile(seeds, block)
+        return self._compiled
 
     def _compile(self, seeds: Any, block: Block) -> Compiled:
         """Let XLA compile each part while JAX traces the next, and the score while others run."""
@@ -147,7 +172,7 @@ class Engine:
         return compiled
 
     def wait(self, block: Block) -> float:
-        """Wait until the program is compiled; return the seconds that JAX's cache can spare."""
+        """Wait until the program is compiled; return the seconds, which JAX's cache can spare."""
         lane = next(iter(block.waiting.values()))
         compiled = self.compiled(self.random_state(lane), block)
         begun = time.perf_counter()
@@ -185,7 +210,7 @@ class Engine:
         return (
             fold_bytes(self.task) * len(self.folds)
             + self._bytes_of_lane * lanes
-            + (self._bytes_of_place * self.size + shared) * threads
+            + (self._bytes_of_place * self.size + self._bytes_of_score + shared) * threads
         )
 
     # -- a pool ------------------------------------------------------------------------
@@ -197,6 +222,8 @@ class Engine:
         the machine one block has.
         """
         with self._lock:  # the first pool trains while the next gets ready
+            if self.task.stop.is_set():
+                return
             blocks, seeds = self.begin(pool), self.random_state(pool[0])
             compiled, seconds = self.compiled(seeds, blocks[0]), 0.0
         for epoch in range(self.task.plan.epochs):
@@ -248,13 +275,13 @@ class Engine:
         """Start the steps of a call; return how many."""
         steps = min(self.program.steps, self.task.steps - begin)
         when, lanes = map(np.int32, (epoch, steps)), (block.numbers, block.state)
-        advance = compiled.advance.result()
+        advance = block.wait(compiled.advance)
         block.state = advance(self.data, *when, shared, block.mixes, *lanes)
         return steps
 
     def _score(self, compiled: Compiled, block: Block, epoch: int) -> np.ndarray:
         """Score a block and wait for it; return which lanes are done."""
-        score = compiled.score.result()
+        score = block.wait(compiled.score)
         block.state = score(self.data, np.int32(epoch), block.numbers, block.state)
         return np.asarray(block.state.done)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any
 
@@ -125,16 +125,17 @@ def _run_threads(engine: Engine, pools: Sequence[Sequence[Lane]]) -> Iterator[Tr
     """
     threads = _workers(engine.devices)
     results: SimpleQueue[Any] = SimpleQueue()
-    with ThreadPoolExecutor(threads) as workers, ThreadPoolExecutor(threads) as waiting:
+    futures: list[Future[None]] = []
 
-        def work(pool: Sequence[Lane]) -> None:
-            for trained in engine.train(pool, workers.map, 1 / threads):
-                results.put(trained)
+    def work(pool: Sequence[Lane]) -> None:
+        for trained in engine.train(pool, workers.map, 1 / threads):
+            results.put(trained)
 
-        futures = [waiting.submit(work, pool) for pool in pools]
-        for future in futures:
-            future.add_done_callback(results.put)
+    with ThreadPoolExecutor(threads) as workers, _like_here(threads) as waiting:
         try:
+            for pool in pools:
+                futures.append(waiting.submit(work, pool))
+                futures[-1].add_done_callback(results.put)
             left = len(futures)
             while left:
                 result = results.get()
@@ -144,7 +145,15 @@ def _run_threads(engine: Engine, pools: Sequence[Sequence[Lane]]) -> Iterator[Tr
                     left -= 1
                     result.result()  # raises what the thread raised
         finally:
-            # Reached by an interrupt as well: what runs ends at its next epoch.
+            # Reached by an interrupt as well: what runs ends with its next call of a block.
             if not all(future.done() for future in futures):
                 engine.task.stop.set()
                 waiting.shutdown(cancel_futures=True)
+
+
+def _like_here(threads: int) -> ThreadPoolExecutor:
+    """Return threads that build networks as this one would: Keras keeps a policy a thread."""
+    policy = keras.config.dtype_policy()
+    return ThreadPoolExecutor(
+        threads, initializer=keras.config.set_dtype_policy, initargs=(policy,)
+    )

@@ -6,6 +6,7 @@ and base draws, which lanes of a seed share, are worked out before, once for all
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -61,13 +62,15 @@ class Program:
 
     ``steps``, to be set before compiling, is how many a call takes at most. One step alone is
     not put into a loop, and one lane not under ``vmap``: convolutions are slow there on a CPU.
-    With ``score_in_turn`` lanes are scored one after another, as many rows take much memory.
+    Many rows take much memory: with ``score_in_turn`` lanes are scored one after another, and
+    no more than ``rows_at_once`` at a time.
     """
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.steps = task.steps
         self.score_in_turn = False
+        self.rows_at_once = sys.maxsize
         self.model = task.network(0, 0)
         self.optimizer = task.optimizer()
         self.optimizer.build(self.model.trainable_variables)
@@ -119,7 +122,8 @@ class Program:
         size = self.task.batch_size
         starts, circle = data.starts[numbers.fold], data.circles[numbers.circle]
         drawn = draw_rows(jnp, numbers.quotas, starts, circle, epoch, base, self.task.steps, size)
-        return [part.reshape(-1, size) for part in drawn]
+        rows, labels, *others = (part.reshape(-1, size) for part in drawn)
+        return [rows, labels.astype(jnp.int32), *others]  # JAX in 64 bits counts in those
 
     def _rows(self, data: Data, mixes: Any, fold: Any, batch: Tree) -> Any:
         """Fetch the rows of a batch, and mix them if any lane of the block does."""
@@ -144,7 +148,7 @@ class Program:
             part[numbers.fold] for part in (data.validation_labels, data.validation_ranked)
         )
         score = average_precision(logits, labels, ranked, self.task.positive)
-        score = jnp.where(jnp.isfinite(logits).all(), score, DIVERGED)
+        score = jnp.where(jnp.isfinite(logits).all(), score, DIVERGED).astype(jnp.float32)
         better = (score > state.score) & ~state.done
         keep = partial(jnp.where, better)
         best_epoch = keep(epoch, state.best_epoch)
@@ -156,8 +160,16 @@ class Program:
         )
 
     def _logits(self, trainable: Tree, other: Tree, x: Any) -> Any:
+        """Return the logits of these rows in float32, working out as many at once as fit in."""
         non_trainable = self._join(other, self._seeds)
-        return self.model.stateless_call(trainable, non_trainable, x, training=False)[0]
+
+        def call(x: Any) -> Any:
+            logits, _ = self.model.stateless_call(trainable, non_trainable, x, training=False)
+            return logits.astype(jnp.float32)
+
+        if len(x) <= self.rows_at_once:
+            return call(x)
+        return jax.lax.map(lambda row: call(row[None])[0], x, batch_size=self.rows_at_once)
 
     # -- all lanes of a seed -----------------------------------------------------------
 

@@ -67,13 +67,13 @@ def stage(function: Callable[..., Any], shared: Any, *rest: Any) -> Stages:
     def ahead(shared: Any) -> Any:
         values = flat.constants | dict(zip(of_state, jax.tree.leaves(shared), strict=True))
         _run(before, values)
-        return jax.tree.unflatten(state, _pick(values, following)), _pick(values, kept)
+        return jax.tree.unflatten(state, _read(values, following)), _read(values, kept)
 
     def step(from_ahead: Sequence[Any], *rest: Any) -> Any:
         values = flat.constants | dict(zip(kept, from_ahead, strict=True))
         values |= zip(of_rest, jax.tree.leaves(rest), strict=True)
         _run(after, values)
-        return jax.tree.unflatten(result, _pick(values, results))
+        return jax.tree.unflatten(result, _read(values, results))
 
     size = sum(flat.shapes[slot].size * flat.shapes[slot].dtype.itemsize for slot in kept)
     return Stages(ahead, step, size, [operation.equation for operation in after])
@@ -159,14 +159,14 @@ def _part(
 # -- running ---------------------------------------------------------------------------
 
 
-def _pick(values: dict[int, Any], slots: Sequence[int]) -> list[Any]:
+def _read(values: dict[int, Any], slots: Sequence[int]) -> list[Any]:
     return [values[slot] for slot in slots]
 
 
 def _run(operations: Sequence[Operation], values: dict[int, Any]) -> None:
     """Run operations, in the quick form, and put what they write beside what they read."""
     for operation in operations:
-        written = _apply(operation, _pick(values, operation.inputs))
+        written = _apply(operation, _read(values, operation.inputs))
         values |= zip(operation.outputs, written, strict=True)
 
 
