@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -80,23 +80,28 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def fit(task: Task, lane: Lane, validate: bool = False) -> keras.Model:
+def fit(
+    task: Task,
+    lane: Lane,
+    validate: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> keras.Model:
     """Train one network as a plain script would; ``validate`` scores each epoch."""
     fold = task.folds[lane.fold]
     _, loss = lane.training
     x, y = epoch_rows(task, lane, epoch=0)
     model = task.network(lane.fold, lane.seed)
     metrics: list[Any] = []
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = {"callbacks": list(callbacks)}
     if validate:
         metrics = [AveragePrecision(task.positive)]
         best = keras.callbacks.EarlyStopping(
             "val_ap", mode="max", patience=task.plan.epochs, restore_best_weights=True
         )
-        extra = {
+        extra |= {
             "validation_data": (fold.validation_x, fold.validation_labels),
             "validation_batch_size": 4096,
-            "callbacks": [best],
+            "callbacks": [*callbacks, best],
         }
     numbers = loss.numbers(fold.layout.counts)
     model.compile(task.optimizer(), loss=keras_loss(numbers), metrics=metrics)
