@@ -20,12 +20,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from threading import Lock
 
 import keras
 
 from _lanes import fit, make_task, read
 from kilter.comparison.executors.base import Task
-from kilter.comparison.executors.engine import Compiled, Engine
+from kilter.comparison.executors.engine import Engine
 from kilter.comparison.executors.lanes import Lanes
 from kilter.comparison.plan import Plan
 from kilter.comparison.run import lanes_of
@@ -47,10 +48,13 @@ def measure(table: str, side: str) -> None:
 
 
 def of_lanes(task: Task, tell: Callable[[], None]) -> None:
-    def first(self: Engine, compiled: Compiled, *call: object) -> None:
-        compiled.advance.result()
+    told = Lock()
+
+    def first(self: Engine, *call: object) -> None:
+        self._parts["advance"].result()
+        told.acquire()  # the other thread waits here until all ends
         tell()
-        compiled.score.result()  # comes into the cache as well
+        self._parts["score"].result()  # comes into the cache as well
         os._exit(0)
 
     Engine._advance = first

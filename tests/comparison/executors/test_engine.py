@@ -40,9 +40,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     seen: list[tuple[int, int]] = []
     call = Engine._call
 
-    def counted(self: Engine, compiled: Any, epoch: int, begin: int, *rest: Any) -> list[int]:
+    def counted(self: Engine, epoch: int, begin: int, *rest: Any) -> list[int]:
         seen.append((epoch, begin))
-        return call(self, compiled, epoch, begin, *rest)
+        return call(self, epoch, begin, *rest)
 
     monkeypatch.setattr(Engine, "_call", counted)
     return seen
@@ -80,7 +80,7 @@ def test_a_pool_that_is_told_to_end_does_not_begin(task_of: Callable) -> None:
     engine = engine_of(task, 1)
     task.stop.set()
     assert list(engine.train(lanes_of(task.plan), map, 1.0)) == []
-    assert engine._compiled is None
+    assert not engine._parts
 
 
 def agree(one: Trained, other: Trained, atol: float = LOGITS) -> None:

@@ -165,24 +165,25 @@ def test_pools_get_ready_one_after_another(
     task_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[str] = []
-    begin, compile_all = module.Engine.begin, module.Engine._compile
 
-    def beginning(self, pool):
-        events.append("begin")
-        blocks = begin(self, pool)
-        events.append("end")
-        return blocks
+    def noted(name: str) -> Callable:
+        function = getattr(module.Engine, name)
 
-    def compiling(self, *examples):
-        events.append("compile")
-        return compile_all(self, *examples)
+        def noting(self, *given):
+            events.append(name)
+            found = function(self, *given)
+            events.append("done")
+            return found
 
+        return noting
+
+    for name in ("_compile_steps", "begin", "_compile_score"):
+        monkeypatch.setattr(module.Engine, name, noted(name))
     monkeypatch.setattr(module, "cpu_count", lambda: 2)
-    monkeypatch.setattr(module.Engine, "begin", beginning)
-    monkeypatch.setattr(module.Engine, "_compile", compiling)
     task = task_of(2, remedies=["focal"], seeds=2)
     list(Lanes().train(task, lanes_of(task.plan)))
-    assert events == ["begin", "end", "compile", "begin", "end"]
+    a_pool = ["_compile_steps", "done", "begin", "done", "_compile_score", "done"]
+    assert events == 2 * a_pool
 
 
 def test_a_forecast_needs_jax(task_of: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

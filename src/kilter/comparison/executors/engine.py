@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -24,19 +24,12 @@ from kilter.comparison.executors.program import Numbers, Program, Shared, State
 Map = Callable[[Callable[["Block"], list[int]], Sequence["Block"]], Iterable[list[int]]]
 
 CALL_SECONDS = 0.5  # an interrupt waits for the end of a call, and of compiling
+COMPILERS = 3  # threads, one for each part of the program
 CALL_DRAWS = 1 << 20  # of a block and call; each takes some 20 bytes
 SCORED = 1 << 27  # bytes that scoring computes with at once; more is no faster
 CALL_KEPT = 1 << 26  # bytes that the lanes of a pool share in a call, such as masks
 LIVE = 2  # bytes for each number that a step computes: half of them at once, 4 bytes each
 FORWARD = 3  # of what a step computes, one in so many serves to score
-
-
-class Compiled(NamedTuple):
-    """The program, for blocks of one size; each part as soon as it is compiled."""
-
-    ahead: Future[Any]
-    advance: Future[Any]
-    score: Future[Any]
 
 
 @dataclass
@@ -77,7 +70,8 @@ class Engine:
         self.program = Program(task)
         self._bytes_of_lane = lane_bytes(self.program.model)
         self.size = 0  # places of a block; not settled yet
-        self._compiled: Compiled | None = None
+        self._parts: dict[str, Future[Any]] = {}  # of the program, each as soon as compiled
+        self._compilers = ThreadPoolExecutor(COMPILERS)
         self._initial: dict[tuple[int, int], tuple[Any, State]] = {}
         self._lock = Lock()
         self._predict = jax.jit(self.program.predict)
@@ -144,39 +138,47 @@ class Engine:
 
     # -- what is made once -------------------------------------------------------------
 
-    def compiled(self, seeds: Any, block: Block) -> Compiled:
-        """Return the program; whoever asks first gives examples of what it is called with."""
-        if self._compiled is None:
-            self._compiled = self._compile(seeds, block)
-        return self._compiled
-
-    def _compile(self, seeds: Any, block: Block) -> Compiled:
-        """Let XLA compile each part while JAX traces the next, and the score while others run."""
+    def _compile_steps(self, lane: Lane) -> None:
+        """Let XLA compile what steps need, each part while JAX traces the next."""
+        if self._parts:
+            return
         ahead = jax.jit(self.program.ahead, out_shardings=self._everywhere)
         advance = jax.jit(self.program.advance, donate_argnames="state")
-        score = jax.jit(self.program.score, donate_argnames="state")
-        everywhere, spread = partial(_like, self._everywhere), partial(_like, self._spread)
-        data, number = jax.tree.map(everywhere, self.data), np.int32(0)
-        lanes = jax.tree.map(spread, (block.numbers, block.state))
-        threads = ThreadPoolExecutor(len(Compiled._fields))
+        seeds, number = self.random_state(lane), np.int32(0)
         first = ahead.lower(seeds, self.task.key(0), number, number, number)
-        shared = jax.tree.map(everywhere, first.out_info[1])
-        compiled = Compiled(
-            threads.submit(first.compile),
-            threads.submit(
-                advance.lower(data, number, number, shared, block.mixes, *lanes).compile
-            ),
-            threads.submit(lambda: score.lower(data, number, *lanes).compile()),
-        )
-        threads.shutdown(wait=False)
-        return compiled
+        self._parts["ahead"] = self._compilers.submit(first.compile)
+        shared = jax.tree.map(partial(_like, self._everywhere), first.out_info[1])
+        data, *lanes = self._shapes(lane)
+        second = advance.lower(data, number, number, shared, np.bool_(False), *lanes)
+        self._parts["advance"] = self._compilers.submit(second.compile)
 
-    def wait(self, block: Block) -> float:
-        """Wait until the program is compiled; return the seconds, which JAX's cache can spare."""
-        lane = next(iter(block.waiting.values()))
-        compiled = self.compiled(self.random_state(lane), block)
+    def _compile_score(self, lane: Lane) -> None:
+        """Let the score be traced and compiled while lanes train: nobody needs it before."""
+        if "score" in self._parts:
+            return
+        score = jax.jit(self.program.score, donate_argnames="state")
+        data, *lanes = self._shapes(lane)
+        self._parts["score"] = self._compilers.submit(
+            lambda: score.lower(data, np.int32(0), *lanes).compile()
+        )
+
+    def _shapes(self, lane: Lane) -> tuple[Any, Any, Any]:
+        """Return the shapes of the data, and of the numbers and the state of a block."""
+        numbers = self.program.numbers([lane], self.folds)
+        state = stack_trees([self._initial_of(lane)[1]])
+        of_block = partial(_like, self._spread, places=self.size)
+        everywhere = jax.tree.map(partial(_like, self._everywhere), self.data)
+        return everywhere, *jax.tree.map(of_block, (numbers, state))
+
+    def wait(self, lane: Lane) -> float:
+        """Have all compiled; return the seconds of it, which JAX's cache can spare.
+
+        Whoever asks first gives a lane as an example.
+        """
+        self._compile_steps(lane)
+        self._compile_score(lane)
         begun = time.perf_counter()
-        for part in compiled:
+        for part in self._parts.values():
             part.result()
         return time.perf_counter() - begun
 
@@ -192,15 +194,13 @@ class Engine:
     def trial(self, block: Block) -> float:
         """Run one call of an epoch and a score; return the seconds of a whole epoch."""
         lane = next(iter(block.waiting.values()))
-        seeds = self.random_state(lane)
-        compiled = self.compiled(seeds, block)
-        _, shared = self._ahead(compiled, seeds, lane.seed, 0, 0)
+        _, shared = self._ahead(self.random_state(lane), lane.seed, 0, 0)
         jax.block_until_ready(shared)
         begun = time.perf_counter()
-        steps = self._advance(compiled, block, 0, 0, shared)
+        steps = self._advance(block, 0, 0, shared)
         jax.block_until_ready(block.state)
         advanced = time.perf_counter()
-        self._score(compiled, block, 0)
+        self._score(block, 0)
         scored = time.perf_counter()
         return (advanced - begun) * self.task.steps / steps + scored - advanced
 
@@ -224,13 +224,14 @@ class Engine:
         with self._lock:  # the first pool trains while the next gets ready
             if self.task.stop.is_set():
                 return
-            blocks, seeds = self.begin(pool), self.random_state(pool[0])
-            compiled, seconds = self.compiled(seeds, blocks[0]), 0.0
+            self._compile_steps(pool[0])
+            blocks, seeds, seconds = self.begin(pool), self.random_state(pool[0]), 0.0
+            self._compile_score(pool[0])
         for epoch in range(self.task.plan.epochs):
             ended: list[list[int]] = []
             for begin in range(0, self.task.steps, self.program.steps):
-                seeds, shared = self._ahead(compiled, seeds, pool[0].seed, epoch, begin)
-                call = partial(self._call, compiled, epoch, begin, shared)
+                seeds, shared = self._ahead(seeds, pool[0].seed, epoch, begin)
+                call = partial(self._call, epoch, begin, shared)
                 ended = list(map_blocks(call, blocks))
                 if self.task.stop.is_set():
                     return
@@ -245,43 +246,38 @@ class Engine:
             if not blocks:
                 return
 
-    def _ahead(
-        self, compiled: Compiled, seeds: Any, seed: int, epoch: int, begin: int
-    ) -> tuple[Any, Shared]:
+    def _ahead(self, seeds: Any, seed: int, epoch: int, begin: int) -> tuple[Any, Shared]:
         end = min(begin + self.program.steps, self.task.steps)
         when = map(np.int32, (epoch, begin, end))
-        ahead: tuple[Any, Shared] = compiled.ahead.result()(seeds, self.task.key(seed), *when)
-        return ahead
+        ahead = self._parts["ahead"].result()
+        following, shared = ahead(seeds, self.task.key(seed), *when)
+        return following, shared
 
-    def _call(
-        self, compiled: Compiled, epoch: int, begin: int, shared: Shared, block: Block
-    ) -> list[int]:
+    def _call(self, epoch: int, begin: int, shared: Shared, block: Block) -> list[int]:
         """Train a block for a call; return the places whose lanes come to their end with it."""
         if self.task.stop.is_set():
             return []
         begun, ended = time.perf_counter(), []
-        steps = self._advance(compiled, block, epoch, begin, shared)
+        steps = self._advance(block, epoch, begin, shared)
         if begin + steps == self.task.steps:
-            done = self._score(compiled, block, epoch)
+            done = self._score(block, epoch)
             last = epoch + 1 == self.task.plan.epochs
             ended = [place for place in block.waiting if last or done[place]]
         jax.block_until_ready(block.state)
         block.seconds += time.perf_counter() - begun
         return ended
 
-    def _advance(
-        self, compiled: Compiled, block: Block, epoch: int, begin: int, shared: Shared
-    ) -> int:
+    def _advance(self, block: Block, epoch: int, begin: int, shared: Shared) -> int:
         """Start the steps of a call; return how many."""
         steps = min(self.program.steps, self.task.steps - begin)
         when, lanes = map(np.int32, (epoch, steps)), (block.numbers, block.state)
-        advance = block.wait(compiled.advance)
+        advance = block.wait(self._parts["advance"])
         block.state = advance(self.data, *when, shared, block.mixes, *lanes)
         return steps
 
-    def _score(self, compiled: Compiled, block: Block, epoch: int) -> np.ndarray:
+    def _score(self, block: Block, epoch: int) -> np.ndarray:
         """Score a block and wait for it; return which lanes are done."""
-        score = block.wait(compiled.score)
+        score = block.wait(self._parts["score"])
         block.state = score(self.data, np.int32(epoch), block.numbers, block.state)
         return np.asarray(block.state.done)
 
@@ -343,5 +339,7 @@ class Engine:
         return self._blocks(lanes, jax.tree.map(lambda *all: np.concatenate(all), *taken))
 
 
-def _like(sharding: NamedSharding, info: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(info.shape, info.dtype, sharding=sharding)
+def _like(sharding: NamedSharding, info: Any, places: int = 0) -> jax.ShapeDtypeStruct:
+    """Return the shape of an array on devices; ``places`` replace the one that it has."""
+    shape = (places, *info.shape[1:]) if places else info.shape
+    return jax.ShapeDtypeStruct(shape, info.dtype, sharding=sharding)

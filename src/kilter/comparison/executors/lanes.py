@@ -59,7 +59,7 @@ class Lanes(Executor):
         engine.load(groups[0])
         pools = engine.pools([lane for lane in lanes if lane.fold in groups[0]])
         blocks = [block for pool in pools[:threads] for block in engine.begin(pool)][:threads]
-        compiling = engine.wait(blocks[0])
+        compiling = engine.wait(pools[0][0])
         with ThreadPoolExecutor(threads) as workers:
             list(workers.map(engine.trial, blocks))
             ready = time.perf_counter() - begun
