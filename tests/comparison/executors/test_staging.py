@@ -167,6 +167,33 @@ def test_a_function_called_twice_is_early_once_and_late_once() -> None:
     assert [equation.primitive.name for equation in stages.late] == ["sin", "cos", "add", "mul"]
 
 
+def test_what_is_done_twice_is_done_once_and_what_nobody_reads_is_not() -> None:
+    def function(seed: Any, x: Any) -> Any:
+        _ = jnp.exp(x)
+        zeros = jnp.maximum(x, 0.0) / -0.0 + jnp.maximum(x, 0.0) / 0.0
+        return seed, (jnp.sin(x * 2) + jnp.sin(x * 2), x + 2, zeros)
+
+    stages = stage(function, 1, jnp.float32(3))
+    left = [equation.primitive.name for equation in stages.late]
+    assert left == ["max", "div", "div", "add", "mul", "sin", "add", "add"]
+    twice, added, zeros = stages.step(stages.ahead(1)[1], jnp.float32(3))
+    assert float(twice) == pytest.approx(2 * np.sin(6), rel=1e-6)
+    assert float(added) == 5
+    assert np.isnan(zeros)  # inf - inf: one zero is below nothing
+
+
+def test_what_is_done_for_its_effect_stays(capfd: pytest.CaptureFixture) -> None:
+    @jax.jit
+    def told(x: Any) -> Any:
+        jax.debug.print("here {}", x)
+        return x
+
+    stages = stage(lambda seed, x: (seed, told(x) + told(x)), 1, jnp.float32(3))
+    assert stages.step(stages.ahead(1)[1], jnp.float32(3)) == 6
+    jax.effects_barrier()
+    assert capfd.readouterr().out.count("here 3.0") == 2
+
+
 def test_control_flow_and_rules_of_derivatives_stay() -> None:
     def function(x: Any) -> Any:
         x = jax.lax.cond(x.sum() > 0, jax.nn.relu, jnp.negative, x)

@@ -24,7 +24,7 @@ class Rates(NamedTuple):
 
 
 # Fitted to blocks of 1 to 9 lanes of dense networks on one core of a Xeon of 2.1 GHz.
-HOST = Rates(flops=1.05e11, elements=2.3e10, start=2.7e-8)
+HOST = Rates(flops=1.05e11, elements=1.8e10, start=3.6e-8)
 # An H100 at small products, by its data sheet and the usual 5 us a kernel; not measured.
 ACCELERATOR = Rates(flops=1e13, elements=2e11, start=5e-6)
 

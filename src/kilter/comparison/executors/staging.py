@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend import core
 
@@ -91,16 +92,20 @@ class Operation(NamedTuple):
 class Flat:
     """A jaxpr with the functions that it calls put in place, every value in a slot of its own.
 
+    What is computed twice is computed once (Keras's Adam corrects its bias anew for each
+    variable) and what nobody reads is not: XLA would see to both, after JAX has traced them.
     ``inputs`` and ``results`` are slots; ``shapes`` has one for each, ``constants`` the value
     where it is known.
     """
 
     def __init__(self, closed: Any) -> None:
-        self.operations: list[Operation] = []
         self.shapes: list[Any] = []
         self.constants: dict[int, Any] = {}
+        self._literals: dict[Any, int] = {}
+        self._operations: dict[Any, Operation] = {}
         self.inputs = [self._slot(variable) for variable in closed.jaxpr.invars]
         self.results = self._add(closed, self.inputs)
+        self.operations = _needed(list(self._operations.values()), self.results)
 
     def _slot(self, atom: Any) -> int:
         self.shapes.append(atom.aval)
@@ -111,27 +116,60 @@ class Flat:
         self.constants[slot] = value
         return slot
 
+    def _literal(self, atom: Any) -> int:
+        same = (atom.aval, np.asarray(atom.val).tobytes())  # 0.0 is not -0.0
+        if same not in self._literals:
+            self._literals[same] = self._constant(atom, atom.val)
+        return self._literals[same]
+
     def _add(self, closed: Any, inputs: Sequence[int]) -> list[int]:
         """Add the operations of a jaxpr that is called with these; return what it returns."""
         jaxpr = closed.jaxpr
         slots = dict(zip(jaxpr.invars, inputs, strict=True))
-        slots |= zip(
-            jaxpr.constvars, map(self._constant, jaxpr.constvars, closed.consts), strict=True
-        )
+        for variable, value in zip(jaxpr.constvars, closed.consts, strict=True):
+            slots[variable] = self._constant(variable, value)
 
         def find(atom: Any) -> int:
-            is_literal = isinstance(atom, core.Literal)
-            return self._constant(atom, atom.val) if is_literal else slots[atom]
+            return self._literal(atom) if isinstance(atom, core.Literal) else slots[atom]
 
         for equation in jaxpr.eqns:
             read = list(map(find, equation.invars))
             if equation.primitive.name in CALLS:
                 written = self._add(equation.params["jaxpr"], read)
             else:
-                written = list(map(self._slot, equation.outvars))
-                self.operations.append(Operation(jaxpr, equation, read, written))
+                written = self._operation(jaxpr, equation, read).outputs
             slots |= zip(equation.outvars, written, strict=True)
         return list(map(find, jaxpr.outvars))
+
+    def _operation(self, jaxpr: Any, equation: Any, read: list[int]) -> Operation:
+        """Return the operation that does this, new if none does."""
+        same = _identity(equation, read)
+        if same not in self._operations:
+            written = list(map(self._slot, equation.outvars))
+            self._operations[same] = Operation(jaxpr, equation, read, written)
+        return self._operations[same]
+
+
+def _identity(equation: Any, read: Sequence[int]) -> Any:
+    """Return what an operation has in common with those that do the same."""
+    if equation.effects:
+        return object()
+    same = (equation.primitive, tuple(read), tuple(sorted(equation.params.items())))
+    try:
+        hash(same)
+    except TypeError:  # a parameter that cannot be compared
+        return id(equation), tuple(read)
+    return same
+
+
+def _needed(operations: Sequence[Operation], results: Sequence[int]) -> list[Operation]:
+    """Return those that the results hang on, and those that do something besides."""
+    needed, kept = set(results), []
+    for operation in reversed(operations):
+        if needed.intersection(operation.outputs) or operation.equation.effects:
+            needed.update(operation.inputs)
+            kept.append(operation)
+    return kept[::-1]
 
 
 def _part(
