@@ -124,29 +124,21 @@ def test_an_epoch_in_parts_is_the_epoch(task_of: Callable, steps: int) -> None:
         agree(one, parts[lane], atol=1e-4)
 
 
-def test_lanes_scored_in_turn_are_lanes_scored_together(task_of: Callable) -> None:
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("score_in_turn", True), ("rows_at_once", 1), ("rows_at_once", 50), ("rows_at_once", 120)],
+)
+def test_lanes_scored_in_turn_or_in_parts_are_lanes_scored_together(
+    task_of: Callable, setting: str, value: int
+) -> None:
     task = task_of(3, remedies=["focal"], dropout=0.2, patience=1)
     lanes = lanes_of(task.plan)
     together = trained_by(engine_of(task, 4), lanes)
     engine = engine_of(task, 4)
-    engine.program.score_in_turn = True
-    in_turn = trained_by(engine, lanes)
+    setattr(engine.program, setting, value)
+    apart = trained_by(engine, lanes)
     for lane, one in together.items():
-        agree(one, in_turn[lane], atol=1e-4)
-
-
-@pytest.mark.parametrize("at_once", [1, 50, 120])
-def test_rows_scored_a_part_at_a_time_are_rows_scored_together(
-    task_of: Callable, at_once: int
-) -> None:
-    task = task_of(3, remedies=["focal"], dropout=0.2, epochs=2)
-    lanes = lanes_of(task.plan)
-    together = trained_by(engine_of(task, 3), lanes)
-    engine = engine_of(task, 3)
-    engine.program.rows_at_once = at_once
-    in_parts = trained_by(engine, lanes)
-    for lane, one in together.items():
-        agree(one, in_parts[lane], atol=1e-4)
+        agree(one, apart[lane], atol=1e-4)
 
 
 @pytest.mark.parametrize(("rows", "limit"), [(120, 1 << 40), (120, 1 << 14), (1 << 21, 1 << 40)])

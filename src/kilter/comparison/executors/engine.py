@@ -140,7 +140,7 @@ class Engine:
 
     def _compile_steps(self, lane: Lane) -> None:
         """Let XLA compile what steps need, each part while JAX traces the next."""
-        if self._parts:
+        if "advance" in self._parts:
             return
         ahead = jax.jit(self.program.ahead, out_shardings=self._everywhere)
         advance = jax.jit(self.program.advance, donate_argnames="state")
