@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kilter._export import register
-from kilter.sampling.counter import threefry
+from kilter.sampling.counter import random_words
 
 
 @register
@@ -40,7 +40,5 @@ class GlorotUniform(keras.initializers.GlorotUniform):
 
 def _uniform(seed: int, shape: tuple[int, ...]) -> np.ndarray:
     """Draw float32 numbers from 0 up to 1 in steps of 2^-23."""
-    places = np.arange(math.prod(shape), dtype=np.uint32)
-    key = np.array([seed, 0], np.uint32)
-    first, second = threefry(np, key, np.zeros_like(places), places)
-    return ((first ^ second) >> np.uint32(9)).astype(np.float32).reshape(shape) * np.float32(2**-23)
+    words = random_words(np, np.array([seed, 0], np.uint32), math.prod(shape))
+    return (words >> np.uint32(9)).astype(np.float32).reshape(shape) * np.float32(2**-23)

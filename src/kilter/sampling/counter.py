@@ -56,6 +56,20 @@ def threefry(xp: Any, key: Any, first: Any, second: Any) -> tuple[Any, Any]:
     return left, right
 
 
+def random_words(xp: Any, key: Any, n: int) -> Any:
+    """Return the words that JAX draws for an array of so many, uint32 of shape (n,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hex(int(random_words(np, np.zeros(2, np.uint32), 1)[0]))
+    '0xf29a4fa7'
+    """
+    places = xp.arange(n, dtype=xp.uint32)
+    first, second = threefry(xp, key, xp.zeros_like(places), places)
+    return first ^ second
+
+
 def permute(xp: Any, key: Any, positions: Any, n: int) -> Any:
     """Return where a random permutation of 0 to ``n - 1`` puts these positions.
 

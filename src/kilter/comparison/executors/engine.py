@@ -24,10 +24,10 @@ from kilter.comparison.executors.program import Numbers, Program, Shared, State
 Map = Callable[[Callable[["Block"], list[int]], Sequence["Block"]], Iterable[list[int]]]
 
 CALL_SECONDS = 0.5  # an interrupt waits for the end of a call, and of compiling
-COMPILERS = 3  # threads, one for each part of the program
 CALL_DRAWS = 1 << 20  # of a block and call; each takes some 20 bytes
-SCORED = 1 << 27  # bytes that scoring computes with at once; more is no faster
 CALL_KEPT = 1 << 26  # bytes that the lanes of a pool share in a call, such as masks
+SCORED = 1 << 27  # bytes that scoring computes with at once, if the limit is not less
+COMPILERS = 3  # threads, one for each part of the program
 LIVE = 2  # bytes for each number that a step computes: half of them at once, 4 bytes each
 FORWARD = 3  # of what a step computes, one in so many serves to score
 
@@ -161,6 +161,7 @@ class Engine:
         self._parts["score"] = self._compilers.submit(
             lambda: score.lower(data, np.int32(0), *lanes).compile()
         )
+        self._compilers.shutdown(wait=False)  # it was the last
 
     def _shapes(self, lane: Lane) -> tuple[Any, Any, Any]:
         """Return the shapes of the data, and of the numbers and the state of a block."""

@@ -22,7 +22,7 @@ import numpy as np
 from jax import lax
 from jax.extend import core
 
-from kilter.sampling.counter import threefry
+from kilter.sampling.counter import random_words
 
 CALLS = ("jit", "pjit")
 MOST_BITS = 1 << 32  # more random words of an operation than that count in 64 bits
@@ -248,9 +248,7 @@ def _is_threefry(key: Any, bit_width: int, shape: tuple[int, ...]) -> bool:
 @partial(jax.jit, static_argnames="shape")  # layers of one shape are traced once
 def _random_bits(key: Any, shape: tuple[int, ...]) -> Any:
     """Draw JAX's own bits in one pass over the words; its loop makes twenty."""
-    places = lax.iota(jnp.uint32, math.prod(shape))
-    first, second = threefry(jnp, jax.random.key_data(key), jnp.zeros_like(places), places)
-    return (first ^ second).reshape(shape)
+    return random_words(jnp, jax.random.key_data(key), math.prod(shape)).reshape(shape)
 
 
 def _is_over_rows(left: Any, right: Any, **params: Any) -> bool:
