@@ -31,11 +31,11 @@ from kilter._errors import (
     SchemaError,
     SourceError,
 )
-from kilter.artifact import Model, load, pad, write_predictions
+from kilter.artifact import Model, load, write_predictions
 from kilter.data import Encoder, split
 from kilter.data import load as load_table
 from kilter.decide import Calibrator, Costs, Threshold
-from kilter.models import average_networks, mlp
+from kilter.models import average_networks, mlp, tabm
 
 ROWS = 90
 
@@ -58,17 +58,16 @@ def made(rows: int = ROWS, classes: tuple[Any, ...] = ("fine", "fraud")) -> pa.T
 
 
 def make_model(classes: tuple[Any, ...] = ("fine", "fraud"), decision: Any = None) -> Model:
-    """Return a model of two folds with networks that have learned nothing."""
+    """Return a model of two networks that have learned nothing."""
     dataset = load_table(made(classes=classes), "label")
-    encoders = tuple(Encoder.fit(one.train, dataset.schema) for one in split(dataset, 2))
-    width = max(encoder.width for encoder in encoders)
-    networks = [[mlp(width, len(classes), hidden=(5,), seed=fold)] for fold in range(2)]
-    bias = tuple(np.linspace(-0.5, 0.5, len(classes)).tolist())
-    calibrators = (Calibrator(0.75, bias), Calibrator(1.5, bias[::-1]))
+    encoder = Encoder.fit(split(dataset, 2)[0].train, dataset.schema)
+    shape = {"numbers": 5, "scales": 2, "members": 2, "hidden": (5,)}
+    networks = [tabm(encoder.width, len(classes), seed=seed, **shape) for seed in range(2)]
+    calibrator = Calibrator(0.75, tuple(np.linspace(-0.5, 0.5, len(classes)).tolist()))
     offsets = Threshold(tuple(np.linspace(0, 0.3, len(classes)).tolist()))
     about = {"remedy": "focal", "verdict": "Use focal."}
     network = average_networks(networks)
-    return Model(dataset.schema, encoders, network, calibrators, decision or offsets, about)
+    return Model(dataset.schema, encoder, network, calibrator, decision or offsets, about)
 
 
 @pytest.fixture(scope="module")
@@ -149,23 +148,18 @@ def test_a_loaded_model_answers_the_same(
     np.testing.assert_array_equal(again.predict_proba(rows), one.predict_proba(rows))
     np.testing.assert_array_equal(again.predict(rows), one.predict(rows))
     assert again.predict_table(rows).equals(one.predict_table(rows))
-    for name in ("schema", "calibrators", "decision", "about"):
+    for name in ("schema", "calibrator", "decision", "about"):
         assert getattr(again, name) == getattr(one, name)
     assert again.classes_.tolist() == list(classes)
     assert again.classes_.dtype == one.classes_.dtype
 
 
 @pytest.mark.backend
-def test_probabilities_are_calibrated_then_averaged(model: Model) -> None:
-    features = load_table(made(), "label").features
-    each = []
-    for fold, encoder in enumerate(model.encoders):
-        network = model.network.get_layer(f"fold_{fold}_seed_0")
-        x = pad(encoder.transform(features), network.input_shape[1])
-        each.append(network.predict(x, verbose=0).astype(float))  # logits: a softmax of them is p
-    first = softmax(0.75 * each[0] + [-0.5, 0.5], axis=1)
-    second = softmax(1.5 * each[1] + [0.5, -0.5], axis=1)
-    expected = (first + second) / 2
+def test_probabilities_are_averaged_then_calibrated(model: Model) -> None:
+    x = model.encoder.transform(load_table(made(), "label").features)
+    networks = (model.network.get_layer(f"network_{number}") for number in range(2))
+    each = [softmax(network.predict(x, verbose=0).astype(float), axis=1) for network in networks]
+    expected = softmax(0.75 * np.log(np.mean(each, axis=0)) + [-0.5, 0.5], axis=1)
     found = model.predict_proba(made())
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     # the offset of .3 on the second class
@@ -176,18 +170,12 @@ def test_probabilities_are_calibrated_then_averaged(model: Model) -> None:
     np.testing.assert_array_equal(table["p_fraud"], found[:, 1])
 
 
-def test_folds_of_different_widths_share_a_network_width() -> None:
-    x = np.ones((2, 3), np.float32)
-    assert pad(x, 5).tolist() == [[1, 1, 1, 0, 0]] * 2
-    assert pad(x, 3).tolist() == x.tolist()
-
-
 def test_what_is_in_the_file(saved: Path) -> None:
     with zipfile.ZipFile(saved) as archive:
         names = archive.namelist()
         manifest = json.loads(archive.read("manifest.json"))
-    assert names == ["manifest.json", "network.keras", "encoders/0.skops", "encoders/1.skops"]
-    assert (manifest["format"], manifest["version"]) == ("kilter-model", 1)
+    assert names == ["manifest.json", "network.keras", "encoder.skops"]
+    assert (manifest["format"], manifest["version"]) == ("kilter-model", 2)
     assert manifest["about"] == {"remedy": "focal", "verdict": "Use focal."}
 
 
@@ -240,9 +228,7 @@ def test_a_truncated_file(saved: Path, tmp_path: Path) -> None:
         refused(path)
 
 
-@pytest.mark.parametrize(
-    "member", ["manifest.json", "network.keras", "encoders/0.skops", "encoders/1.skops"]
-)
+@pytest.mark.parametrize("member", ["manifest.json", "network.keras", "encoder.skops"])
 def test_a_flipped_byte_in_a_member(saved: Path, tmp_path: Path, member: str) -> None:
     with zipfile.ZipFile(saved) as archive:
         info, whole = archive.getinfo(member), archive.read(member)
@@ -288,18 +274,18 @@ def test_a_flipped_byte_in_the_table_of_contents(
 
 def test_a_changed_member_with_a_good_zip_around_it(rewritten: Callable) -> None:
     def change(members: dict[str, bytes]) -> None:
-        members["encoders/1.skops"] = members["encoders/0.skops"]
+        members["encoder.skops"] = members["network.keras"]
 
     assert "changed after it was written" in refused(rewritten(change, sums=False))
 
 
-@pytest.mark.parametrize("extra", ["evil.py", "encoders/2.skops", "network.pkl"])
+@pytest.mark.parametrize("extra", ["evil.py", "encoders/0.skops", "network.pkl"])
 def test_a_member_too_many(rewritten: Callable, extra: str) -> None:
     path = rewritten(lambda members: members.update({extra: b"x"}), sums=False)
     assert "changed after it was written" in refused(path)
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "network.keras", "encoders/1.skops"])
+@pytest.mark.parametrize("name", ["manifest.json", "network.keras", "encoder.skops"])
 def test_a_member_too_few(rewritten: Callable, name: str) -> None:
     refused(rewritten(lambda members: members.pop(name), sums=True))
 
@@ -321,7 +307,7 @@ def test_a_file_of_keras(tmp_path: Path) -> None:
 
 EDITS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "another format": lambda m: m.update(format="other"),
-    "another version": lambda m: m.update(version=2),
+    "another version": lambda m: m.update(version=1),
     "no schema": lambda m: m.pop("schema"),
     "no classes": lambda m: m["schema"].pop("classes"),
     "a class too many": lambda m: m["schema"]["classes"].append("third"),
@@ -330,11 +316,11 @@ EDITS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a column of another kind": lambda m: m["schema"]["columns"][0].update(kind="category"),
     "a column of no kind": lambda m: m["schema"]["columns"][0].update(kind="image"),
     "columns as text": lambda m: m["schema"].update(columns="abc"),
-    "a scale of zero": lambda m: m["calibrators"][0].update(scale=0),
-    "a scale of words": lambda m: m["calibrators"][0].update(scale="big"),
-    "a bias too many": lambda m: m["calibrators"][0].update(bias=[0.0, 0.0, 0.0]),
-    "no bias": lambda m: m["calibrators"][0].pop("bias"),
-    "a calibrator as a number": lambda m: m.update(calibrators=3),
+    "a scale of zero": lambda m: m["calibrator"].update(scale=0),
+    "a scale of words": lambda m: m["calibrator"].update(scale="big"),
+    "a bias too many": lambda m: m["calibrator"].update(bias=[0.0, 0.0, 0.0]),
+    "no bias": lambda m: m["calibrator"].pop("bias"),
+    "a calibrator as a number": lambda m: m.update(calibrator=3),
     "an offset too many": lambda m: m["decision"].update(offsets=[0.0, 0.0, 0.0]),
     "offsets that are missing": lambda m: m["decision"].update(offsets=[None, None]),
     "a decision of no kind": lambda m: m["decision"].update(kind="vote"),
@@ -364,7 +350,7 @@ def test_a_manifest_that_is_none(rewritten: Callable, content: bytes) -> None:
     assert "no kilter manifest" in refused(rewritten(change, sums=False))
 
 
-@pytest.mark.parametrize("member", ["network.keras", "encoders/0.skops"])
+@pytest.mark.parametrize("member", ["network.keras", "encoder.skops"])
 @pytest.mark.parametrize("content", [b"", b"not an archive"])
 def test_a_part_that_is_none_with_sums_that_fit(
     rewritten: Callable, member: str, content: bytes
@@ -380,14 +366,14 @@ def network_bytes(network: keras.Model, folder: Path) -> bytes:
 @pytest.mark.parametrize(
     "network",
     [
-        lambda: mlp(3, 2, hidden=()),  # one input
-        lambda: average_networks([[mlp(3, 4, hidden=())], [mlp(3, 4, hidden=())]]),  # 4 classes
+        lambda width: mlp(width + 1, 2, hidden=()),
+        lambda width: mlp(width, 4, hidden=()),  # 4 classes
     ],
 )
 def test_a_network_of_another_model(
-    rewritten: Callable, tmp_path: Path, network: Callable[[], keras.Model]
+    model: Model, rewritten: Callable, tmp_path: Path, network: Callable[[int], keras.Model]
 ) -> None:
-    content = network_bytes(network(), tmp_path)
+    content = network_bytes(network(model.encoder.width), tmp_path)
     refused(rewritten(lambda members: members.update({"network.keras": content})))
 
 
@@ -395,10 +381,10 @@ def test_code_in_a_network_is_not_run(rewritten: Callable, tmp_path: Path) -> No
     mark = tmp_path / "ran"
     path = str(mark)
     layer = keras.layers.Lambda(lambda x: [open(path, "w"), x][1], output_shape=(2,))  # noqa: SIM115
-    inputs = [keras.Input((2,)) for _ in range(2)]
+    rows = keras.Input((2,))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        network = keras.Model(inputs, layer(keras.layers.Average()(inputs)))
+        network = keras.Model(rows, layer(rows))
         content = network_bytes(network, tmp_path)
     mark.unlink(missing_ok=True)
     refused(rewritten(lambda members: members.update({"network.keras": content})))

@@ -32,5 +32,12 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
+def whole(name: str, value: Any, least: int) -> int:
+    """Return a whole number as an int; raise unless it is one, and at least ``least``."""
+    if not is_whole(value) or value < least:
+        raise ArgumentError(f"`{name}` must be a whole number of at least {least}; got {value!r}.")
+    return int(value)
+
+
 def _to_float(value: Any) -> float:
     return float(value) if hasattr(value, "__float__") else math.nan

@@ -1,7 +1,7 @@
 """The model that a comparison hands over, and its file.
 
 A ``.kilter`` file is a zip of ``manifest.json`` (schema, decision, check sums),
-``network.keras`` and one ``encoders/N.skops`` a fold. Nothing in it is a pickle, and
+``network.keras`` and ``encoder.skops``. Nothing in it is a pickle, and
 loading it executes nothing: Keras refuses code in its safe mode, skops refuses types that
 are not on a short list.
 """
@@ -26,16 +26,17 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+import kilter.models  # noqa: F401 - Keras has to know its layers to open a network
 from kilter._errors import ArgumentError, ArtifactError, OutputError, SourceError
 from kilter._types import Features, Schema
 from kilter.data import Encoder, conform, number_names, schema_from_json, schema_to_json
 from kilter.decide import Calibrator, Costs, Threshold
-from kilter.models import initial  # noqa: F401 - Keras has to know it to open a network
 
 FORMAT = "kilter-model"
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 NETWORK = "network.keras"
+ENCODER = "encoder.skops"
 BATCH = 8192
 BLOCK = 1 << 17  # rows that are encoded at once, to bound the memory
 
@@ -50,13 +51,12 @@ class Model:
     ----------
     schema : Schema
         The columns that it takes and the classes that it knows.
-    encoders : tuple of Encoder
-        One a fold.
+    encoder : Encoder
+        From columns to numbers.
     network : keras.Model
-        From one encoded array a fold to one array of probabilities a fold, each averaged
-        over seeds.
-    calibrators : tuple of Calibrator
-        One a fold, fitted on its validation rows; their results are averaged.
+        From encoded rows to probabilities, averaged over seeds.
+    calibrator : Calibrator
+        Fitted on validation rows.
     decision : Threshold or Costs
         From calibrated probabilities to classes; fitted on validation rows.
     about : dict
@@ -64,9 +64,9 @@ class Model:
     """
 
     schema: Schema
-    encoders: tuple[Encoder, ...]
+    encoder: Encoder
     network: keras.Model
-    calibrators: tuple[Calibrator, ...]
+    calibrator: Calibrator
     decision: Threshold | Costs
     about: dict[str, Any] = field(default_factory=dict)
 
@@ -129,12 +129,9 @@ class Model:
         return probabilities
 
     def _block(self, features: Features) -> np.ndarray:
-        width = self.network.inputs[0].shape[-1]
-        encoded = [pad(encoder.transform(features), width) for encoder in self.encoders]
+        encoded = self.encoder.transform(features)
         raw = self.network.predict(encoded, batch_size=BATCH, verbose=0)
-        folds = zip(self.calibrators, raw if isinstance(raw, list) else [raw], strict=True)
-        mean: np.ndarray = np.mean([c.apply(np.asarray(p, np.float64)) for c, p in folds], axis=0)
-        return mean
+        return self.calibrator.apply(np.asarray(raw, np.float64))
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file, ``.kilter`` by custom.
@@ -146,7 +143,7 @@ class Model:
         """
         try:
             members = {NETWORK: _network_bytes(self.network)}
-            members |= {_encoder_name(i): e.dumps() for i, e in enumerate(self.encoders)}
+            members[ENCODER] = self.encoder.dumps()
             manifest = json.dumps(self._manifest(members), indent=2)
             unfinished = Path(path).with_name(f".{Path(path).name}.tmp")
             with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -163,7 +160,7 @@ class Model:
             "format": FORMAT,
             "version": VERSION,
             "schema": schema_to_json(self.schema),
-            "calibrators": [calibrator.to_json() for calibrator in self.calibrators],
+            "calibrator": self.calibrator.to_json(),
             "decision": {"kind": kind, **self.decision.to_json()},
             "about": self.about,
             "sha256": {name: _sha256(content) for name, content in members.items()},
@@ -236,15 +233,6 @@ def write_predictions(predictions: pa.Table, path: Path | None) -> Path | None:
     return path
 
 
-def pad(x: np.ndarray, width: int) -> np.ndarray:
-    """Add columns of zeros: folds may encode to different widths, networks may not."""
-    return x if x.shape[1] == width else np.pad(x, ((0, 0), (0, width - x.shape[1])))
-
-
-def _encoder_name(number: int) -> str:
-    return f"encoders/{number}.skops"
-
-
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -283,12 +271,13 @@ def _assemble(manifest: dict[str, Any], members: dict[str, bytes]) -> Model:
     decision = dict(manifest["decision"])
     kinds: dict[str, type[Costs] | type[Threshold]] = {"costs": Costs, "threshold": Threshold}
     kind = kinds[decision.pop("kind")]
-    names = sorted((n for n in members if n.startswith("encoders/")), key=_encoder_number)
+    if set(members) != {MANIFEST, NETWORK, ENCODER}:
+        raise ValueError(f"{sorted(members)}")
     model = Model(
         schema_from_json(manifest["schema"]),
-        tuple(Encoder.loads(members[name]) for name in names),
+        Encoder.loads(members[ENCODER]),
         _network(members[NETWORK]),
-        tuple(Calibrator.from_json(plain) for plain in manifest["calibrators"]),
+        Calibrator.from_json(manifest["calibrator"]),
         kind.from_json(decision),
         manifest["about"],
     )
@@ -297,24 +286,16 @@ def _assemble(manifest: dict[str, Any], members: dict[str, bytes]) -> Model:
 
 
 def _require_fit(model: Model) -> None:
-    """Raise unless the parts have as many classes, folds and columns as each other."""
+    """Raise unless the parts have as many classes and columns as each other."""
     n_classes = len(model.schema.classes)
-    for calibrator in model.calibrators:
-        model.decide(calibrator.apply(np.eye(n_classes)))
-    folds = len(model.network.inputs)
-    outputs = [tuple(output.shape[1:]) for output in model.network.outputs]
-    if outputs != [(n_classes,)] * folds or len(model.calibrators) != folds:
-        raise ValueError(f"{n_classes} classes, {len(model.calibrators)} calibrators, {outputs}")
-    if len(model.encoders) != folds:
-        raise ValueError(f"{len(model.encoders)} encoders, {folds} inputs")
+    model.decide(model.calibrator.apply(np.eye(n_classes)))
+    shapes = model.network.input_shape[1:], model.network.output_shape[1:]
+    if shapes != ((model.encoder.width,), (n_classes,)):
+        raise ValueError(f"{model.encoder.width} columns, {n_classes} classes, {shapes}")
     numbers = len(number_names(model.schema))
     codes = sum(column.kind in ("boolean", "category") for column in model.schema.columns)
-    if any((encoder.numbers, encoder.codes) != (numbers, codes) for encoder in model.encoders):
-        raise ValueError("the encoders take other columns than the schema has")
-
-
-def _encoder_number(name: str) -> int:
-    return int(Path(name).stem)
+    if (model.encoder.numbers, model.encoder.codes) != (numbers, codes):
+        raise ValueError("the encoder takes other columns than the schema has")
 
 
 def _network_bytes(network: keras.Model) -> bytes:

@@ -88,7 +88,7 @@ def test_folds_that_encode_to_different_widths_are_padded_with_zeros() -> None:
         for x in (fold.x, fold.validation_x, fold.test_x):
             assert x.shape[1] == max(widths)
             assert not x[:, width:].any()
-        assert fold.blendable.tolist() == [True] + [False] * (max(widths) - 1)
+        assert fold.blendable.tolist() == [True] * 2 + [False] * (max(widths) - 2)
 
 
 def test_a_fold_holds_no_labels_of_test_rows(dataset, splits) -> None:

@@ -108,36 +108,36 @@ def validation_scores(judged: SimpleNamespace, fold: int) -> ValidationScores:
     return ValidationScores(judged.splits[fold].validation.labels, np.mean(seeds, axis=0))
 
 
-def test_the_model_averages_the_chosen_remedys_networks(judged: SimpleNamespace) -> None:
-    model, encoded = judged.result.model, judged.encoded
-    training = REMEDIES[judged.result.best].training
-    features, folds = judged.dataset.features, {}
-    for one in judged.trained:
-        if one.lane.training != training:
-            continue
-        w1, b1, w2, b2 = one.weights
-        x = encoded.encoders[one.lane.fold].transform(features)
-        x = np.pad(x, ((0, 0), (0, w1.shape[0] - x.shape[1])))
-        p = softmax(np.maximum(x @ w1 + b1, 0) @ w2 + b2, axis=1)
-        folds.setdefault(one.lane.fold, []).append(p)
-    assert [len(seeds) for seeds in folds.values()] == [2, 2, 2]
-    expected = np.mean(
-        [
-            Calibrator.fit(validation_scores(judged, fold)).apply(np.mean(seeds, axis=0))
-            for fold, seeds in folds.items()
-        ],
-        axis=0,
-    )
-    np.testing.assert_allclose(model._probabilities(features), expected, rtol=1e-3, atol=1e-5)
+def test_the_model_averages_networks_on_all_rows(judged: SimpleNamespace) -> None:
+    model, features = judged.result.model, judged.dataset.features
+    x, each = model.encoder.transform(features), []
+    for task, one in judged.refitted:
+        assert one.lane.training == REMEDIES[judged.result.best].training
+        np.testing.assert_array_equal(np.sort(task.folds[0].x, axis=0), np.sort(x, axis=0))
+        network = task.network(0, one.lane.seed)
+        network.set_weights(one.weights)
+        each.append(softmax(network.predict(x, verbose=0), axis=1))
+    assert sorted(one.lane.seed for _, one in judged.refitted) == [0, 1]
+    p = softmax(model.calibrator.scale * np.log(np.mean(each, axis=0)) + model.calibrator.bias, 1)
+    np.testing.assert_allclose(model._probabilities(features), p, rtol=1e-3, atol=1e-5)
     assert model.about["verdict"] == judged.result.verdict
+
+
+def test_it_is_calibrated_on_the_validation_rows_of_all_folds(judged: SimpleNamespace) -> None:
+    scores = [validation_scores(judged, fold) for fold in range(3)]
+    pooled = ValidationScores(
+        np.concatenate([one.labels for one in scores]),
+        np.concatenate([one.probabilities for one in scores]),
+    )
+    assert judged.result.model.calibrator == Calibrator.fit(pooled)
 
 
 def test_progress_tells_how_far_and_who_leads(quick, small: Callable) -> None:
     parts = small(remedies="smote,focal,none")
     seen: list[driver.Progress] = []
     driver.run(parts.plan, parts.dataset, observe=seen.append)
-    assert [now.done for now in seen] == list(range(19))
-    assert {now.total for now in seen} == {18}
+    assert [now.done for now in seen] == list(range(21))  # two of them on all rows
+    assert {now.total for now in seen} == {20}
     assert (seen[0].leader, seen[0].score) == ("", 0)
     scores: dict[str, list[float]] = {}
     names = {

@@ -101,7 +101,8 @@ def test_what_was_chosen_is_what_the_model_does(
 ) -> None:
     chosen, model = summary["chosen"], judged.result.model
     assert chosen["remedy"] == judged.result.best
-    assert chosen["networks"] == 3 * 2
+    assert chosen["networks"] == 2
+    assert {task.plan.epochs for task, _ in judged.refitted} == {chosen["epochs"]}
     assert chosen["decision"] == model.decision.to_json()
     names = [str(name) for name in judged.dataset.schema.classes]
     assert chosen["offsets"] == dict(zip(names, model.decision.offsets, strict=True))
@@ -121,10 +122,10 @@ def test_each_fold_is_calibrated_on_its_own_validation_rows(judged: SimpleNamesp
     validated = [
         validation_scores(split, of_fold(trained, fold)) for fold, split in enumerate(judged.splits)
     ]
-    own = [Calibrator.fit(one) for one in validated]
-    assert list(judged.result.model.calibrators) == own
-    pooled = pooled_validation(chosen, judged.splits, trained, [2, 0])
-    expected = [own[fold].apply(validated[fold].probabilities) for fold in (2, 0)]
+    for fold, one in zip(chosen.folds, validated, strict=True):
+        assert fold.calibrator == Calibrator.fit(one)
+    pooled = pooled_validation(judged.splits, trained, [2, 0])
+    expected = [validated[fold].probabilities for fold in (2, 0)]
     np.testing.assert_array_equal(pooled.probabilities, np.concatenate(expected))
     labels = [judged.splits[fold].validation.labels for fold in (2, 0)]
     np.testing.assert_array_equal(pooled.labels, np.concatenate(labels))

@@ -44,14 +44,14 @@ def mixed() -> tuple[np.ndarray, np.ndarray]:
 
 def test_layout_and_what_can_be_blended(mixed):
     encoder = fit(*mixed)
-    assert encoder.width == 3 + 1 + 5 + 2
-    assert encoder.blendable.tolist() == [True] * 3 + [False] * 8
+    assert encoder.width == 2 * 3 + 1 + 5 + 2
+    assert encoder.blendable.tolist() == [True] * 6 + [False] * 8
     encoded = encoder.transform(features(*mixed))
-    assert (encoded.shape, encoded.dtype) == ((300, 11), np.float32)
-    np.testing.assert_array_equal(encoded[:, 3], np.isnan(mixed[0][:, 1]))
-    np.testing.assert_array_equal(encoded[:, 4:9].argmax(1), mixed[1][:, 0] + 1)
-    np.testing.assert_array_equal(encoded[:, 9:].argmax(1), mixed[1][:, 1])
-    assert set(np.unique(encoded[:, 3:])) == {0, 1}
+    assert (encoded.shape, encoded.dtype) == ((300, 14), np.float32)
+    np.testing.assert_array_equal(encoded[:, 6], np.isnan(mixed[0][:, 1]))
+    np.testing.assert_array_equal(encoded[:, 7:12].argmax(1), mixed[1][:, 0] + 1)
+    np.testing.assert_array_equal(encoded[:, 12:].argmax(1), mixed[1][:, 1])
+    assert set(np.unique(encoded[:, 6:])) == {0, 1}
 
 
 def test_numbers_get_their_normal_scores():
@@ -63,9 +63,23 @@ def test_numbers_get_their_normal_scores():
     assert (np.argsort(encoded) == np.argsort(values[:, 0])).all()
 
 
+def test_and_their_distance_to_the_median():
+    values = np.random.default_rng(0).exponential(size=500)[:, None]
+    quarter, median, three = np.quantile(values, (0.25, 0.5, 0.75))
+    distances = (values[:, 0] - median) / (three - quarter)
+    encoded = fit(values).transform(features(values))[:, 1]
+    np.testing.assert_allclose(encoded, distances / np.sqrt(1 + (distances / 3) ** 2), rtol=1e-5)
+
+
+def test_where_half_the_rows_are_equal_the_range_is_the_unit():
+    values = np.append(np.zeros(99), 8.0)[:, None]
+    encoded = fit(values).transform(features(np.array([[0.0], [4.0], [1e30]])))[:, 1]
+    np.testing.assert_allclose(encoded, [0, 1 / np.sqrt(1 + 1 / 9), 3], rtol=1e-6)
+
+
 def test_two_values_are_not_blown_up():
     values = np.repeat([[0.0], [1.0]], 500, axis=0)
-    encoded = fit(values).transform(features(values))
+    encoded = fit(values).transform(features(values))[:, 0]
     np.testing.assert_allclose(np.unique(encoded), norm.ppf([0.25, 0.75]), atol=0.01)
 
 
@@ -86,12 +100,12 @@ def test_missing_is_filled_with_the_median():
     values = np.array([[1.0], [2.0], [3.0], [np.nan]] * 20)
     encoded = fit(values).transform(features(np.array([[2.0], [np.nan]])))
     assert encoded[0, 0] == encoded[1, 0]
-    assert encoded[:, 1].tolist() == [0, 1]
+    assert encoded[:, 2].tolist() == [0, 1]
 
 
 def test_missing_only_after_training():
     encoder = fit(np.arange(20.0)[:, None])
-    assert encoder.transform(features(np.array([[np.nan]]))).shape == (1, 1)
+    assert encoder.transform(features(np.array([[np.nan]]))).shape == (1, 2)
 
 
 def test_all_missing_in_training():
@@ -116,7 +130,7 @@ def test_rare_and_unseen_categories_share_a_column():
 
 def test_either_block_may_be_empty(mixed):
     numbers, codes = mixed
-    assert fit(numbers).transform(features(numbers)).shape == (300, 4)
+    assert fit(numbers).transform(features(numbers)).shape == (300, 7)
     assert fit(codes=codes).transform(features(codes=codes)).shape == (300, 7)
     assert not fit(codes=codes).blendable.any()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from kilter.models.initial import GlorotUniform
+from kilter.models.initial import GlorotUniform, RandomSign, Uniform
 
 pytestmark = pytest.mark.backend
 
@@ -50,3 +50,24 @@ def test_a_layer_takes_the_weights_and_is_saved_with_them(tmp_path: Path) -> Non
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert again.layers[0].kernel_initializer.seed == 3
     np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+
+
+def test_layers_on_a_leading_axis_have_the_limit_of_one() -> None:
+    weights = GlorotUniform(1)((30, 6, 4))
+    limit = np.sqrt(6 / (6 + 4))
+    assert kstest(weights.ravel(), "uniform", (-limit, 2 * limit)).pvalue > 0.01
+
+
+def test_uniform_weights_and_signs() -> None:
+    weights = Uniform(-2.0, 3.0, seed=1)((2000,))
+    assert kstest(weights, "uniform", (-2, 5)).pvalue > 0.01
+    signs = RandomSign(1)((2000,))
+    assert set(signs) == {-1.0, 1.0}
+    assert abs(signs.mean()) < 0.1
+
+
+@pytest.mark.parametrize("initializer", [Uniform(-2.0, 3.0, seed=4), RandomSign(4)])
+def test_they_are_made_again(initializer: keras.Initializer) -> None:
+    plain = keras.saving.serialize_keras_object(initializer)
+    again = keras.saving.deserialize_keras_object(plain)
+    np.testing.assert_array_equal(again((3, 2)), initializer((3, 2)))

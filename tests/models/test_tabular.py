@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kilter.models import mlp
+from kilter.models import mlp, tabm
 
 pytestmark = pytest.mark.backend
 
@@ -73,3 +73,30 @@ def test_without_hidden_layers_it_is_logistic_regression() -> None:
     model = mlp(3, 4, hidden=())
     assert model.count_params() == 3 * 4 + 4
     assert model.output_shape == (None, 4)
+
+
+def test_members_learn_from_embedded_numbers() -> None:
+    model = tabm(6, 3, numbers=4, members=5, hidden=(7, 8), embedding=2, bins=3, dropout=0.2)
+    names = [type(layer).__name__ for layer in model.network.layers]
+    assert names == [
+        *("InputLayer", "NumberEmbedding"),
+        *("MemberDense", "Dropout", "MemberDense", "Dropout", "EinsumDense"),
+    ]
+    embedded = 4 * 2 + 2
+    count = 4 * 2 * (2 + 3)  # slope and offset, and three pieces
+    count += embedded * 7 + 5 * (embedded + 2 * 7) + 7 * 8 + 5 * (7 + 2 * 8) + 5 * (8 * 3 + 3)
+    assert model.count_params() == count
+    assert model.predict(np.zeros((2, 6), np.float32), verbose=0).shape == (2, 3)
+
+
+def test_without_numbers_nothing_is_embedded() -> None:
+    model = tabm(6, 2, hidden=(4,), dropout=0)
+    names = [type(layer).__name__ for layer in model.network.layers]
+    assert names == ["InputLayer", "MemberDense", "EinsumDense"]
+
+
+def test_a_seed_repeats_the_ensemble() -> None:
+    one, two, other = (tabm(4, 2, numbers=2, seed=seed).get_weights() for seed in (5, 5, 6))
+    for first, second, third in zip(one, two, other, strict=True):
+        np.testing.assert_array_equal(first, second)
+        assert (first != third).any() or len(np.unique(first)) == 1

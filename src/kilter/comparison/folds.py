@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kilter._types import Schema, Split
-from kilter.artifact import pad
+from kilter._types import Dataset, Schema, Split, Test, Train, Validation
 from kilter.comparison.executors.base import EncodedFold
 from kilter.comparison.plan import Plan
 from kilter.data import Encoder
@@ -34,6 +33,14 @@ def encode(splits: tuple[Split, ...], schema: Schema, plan: Plan) -> EncodedSpli
     return EncodedSplits(encoders, tuple(folds))
 
 
+def encode_all(dataset: Dataset, plan: Plan) -> tuple[Encoder, EncodedFold]:
+    """Encode all rows as a training part; a single one of them stands for each other part."""
+    every, first = np.arange(len(dataset)), np.arange(1)
+    parts = Train.of(dataset, every), Validation.of(dataset, first), Test.of(dataset, first)
+    encoded = encode((Split(*parts),), dataset.schema, plan)
+    return encoded.encoders[0], encoded.folds[0]
+
+
 def _encode_fold(split: Split, encoder: Encoder, width: int, n_classes: int, k: int) -> EncodedFold:
     train, validation, test = (
         pad(encoder.transform(part.features), width)
@@ -52,3 +59,8 @@ def _encode_fold(split: Split, encoder: Encoder, width: int, n_classes: int, k: 
 def _short_of_largest(layout: Layout) -> np.ndarray:
     """Return the classes that SMOTE fills up; searching the largest would be for nothing."""
     return np.flatnonzero((layout.counts > 0) & (layout.counts < layout.counts.max()))
+
+
+def pad(x: np.ndarray, width: int) -> np.ndarray:
+    """Add columns of zeros: folds may encode to different widths, networks may not."""
+    return x if x.shape[1] == width else np.pad(x, ((0, 0), (0, width - x.shape[1])))

@@ -174,18 +174,10 @@ def _mean(logits: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def pooled_validation(
-    outcome: Outcome, splits: Sequence[Split], trained: Sequence[Trained], folds: Sequence[int]
+    splits: Sequence[Split], trained: Sequence[Trained], folds: Sequence[int]
 ) -> ValidationScores:
-    """Return the calibrated validation scores of these folds, to fit one decision on.
-
-    ``trained`` are the trainings of the outcome's remedy.
-    """
-    scores = [
-        calibrate(
-            outcome.folds[fold].calibrator, validation_scores(splits[fold], of_fold(trained, fold))
-        )
-        for fold in folds
-    ]
+    """Return the validation scores of these folds together; ``trained`` are of one remedy."""
+    scores = [validation_scores(splits[fold], of_fold(trained, fold)) for fold in folds]
     return ValidationScores(
         np.concatenate([score.labels for score in scores]),
         np.concatenate([score.probabilities for score in scores]),

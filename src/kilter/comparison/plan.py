@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,9 @@ METRICS = {
     "brier": False,
 }
 """Metrics that can choose a remedy; True where higher is better."""
+
+NETWORKS = ("tabm", "mlp")
+"""Networks that kilter builds itself."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,15 @@ class Plan:
         Rows a step; None chooses by the size of the table.
     learning_rate, weight_decay : float
         Of the AdamW optimizer.
+    network : str
+        What is trained: ``tabm``, an ensemble in one network on embedded numbers, or ``mlp``,
+        a plain perceptron, which is several times as fast.
+    members : int
+        Of the ensemble, if ``network`` is one.
     hidden : tuple of int
-        Units of the hidden layers of the default network.
+        Units of the network's hidden layers.
     dropout : float
-        Of the default network.
+        Of the network.
     neighbors : int
         Neighbours of a row among which SMOTE picks.
     min_recall : float or None
@@ -68,7 +76,9 @@ class Plan:
     patience: int = 12
     batch_size: int | None = None
     learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
+    weight_decay: float = 1e-2
+    network: str = "tabm"
+    members: int = 8
     hidden: tuple[int, ...] = (64, 64)
     dropout: float = 0.1
     neighbors: int = 5
@@ -76,7 +86,7 @@ class Plan:
     costs: tuple[tuple[float, ...], ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("folds", "seeds", "epochs", "patience", "neighbors"):
+        for name in ("folds", "seeds", "epochs", "patience", "neighbors", "members"):
             _check_count(name, getattr(self, name), 2 if name == "folds" else 1)
         for name in ("learning_rate", "weight_decay"):
             _check_number(name, getattr(self, name))
@@ -90,11 +100,8 @@ class Plan:
         for units in self.hidden:
             _check_count("hidden", units, 1)
         object.__setattr__(self, "hidden", tuple(self.hidden))
-        if str(self.metric) not in METRICS:
-            raise ArgumentError(
-                f"`metric` must be one of {', '.join(METRICS)}; got `{self.metric}`."
-                + did_you_mean(str(self.metric), METRICS)
-            )
+        _check_choice("metric", self.metric, METRICS)
+        _check_choice("network", self.network, NETWORKS)
         if self.min_recall is not None:
             _check_is_number("min_recall", self.min_recall)
         if self.min_recall is not None and not 0 < self.min_recall <= 1:
@@ -154,6 +161,14 @@ def _check_count(name: str, value: Any, least: int) -> None:
     if value < least:
         reason = " One fold leaves nothing to test on." if name == "folds" else ""
         raise ArgumentError(f"`{name}` must be at least {least}; got {value}.{reason}")
+
+
+def _check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
+    if str(value) not in choices:
+        raise ArgumentError(
+            f"`{name}` must be one of {', '.join(choices)}; got `{value}`."
+            + did_you_mean(str(value), choices)
+        )
 
 
 def _check_is_number(name: str, value: Any) -> None:

@@ -6,7 +6,7 @@ import time as clock
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Event
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -19,13 +19,16 @@ from kilter.artifact import Model
 from kilter.comparison.executors.base import EncodedFold, Executor, Forecast, Lane, Task, Trained
 from kilter.comparison.folder import RunFolder
 from kilter.comparison.folds import encode
-from kilter.comparison.judge import Outcome, fit_decision, judge, pooled_validation
+from kilter.comparison.judge import Outcome, calibrate, fit_decision, judge, pooled_validation
 from kilter.comparison.plan import Plan
+from kilter.comparison.refit import refit
 from kilter.comparison.result import Result
 from kilter.comparison.summary import summarize
 from kilter.comparison.verdict import against_baseline, choose
 from kilter.data import audit, rarest_class, split
-from kilter.models import average_networks, mlp
+from kilter.data.encode import SCALES
+from kilter.decide import Calibrator
+from kilter.models import mlp, tabm
 
 EXECUTORS = ("auto", "lanes", "sequential", "ray")
 
@@ -88,33 +91,34 @@ def run(
     task = _task(plan, dataset, encoded.folds, positive)
     if folder is not None:
         folder.start(plan, dataset)
-    trained = _train(trainer, task, folder, observe)
+    watch = _Watch(plan, observe)
+    trained = _train(trainer, task, folder, watch)
     outcomes = judge(plan, splits, trained, positive)
     compared = against_baseline(plan, outcomes, splits)
     chosen = choose(compared).outcome
-    its_own = [one for one in trained if one.lane.training == chosen.remedy.training]
+    heeded = _folds_to_heed(dataset, plan)
+    its_own = [
+        one
+        for one in trained
+        if one.lane.training == chosen.remedy.training and one.lane.fold in heeded
+    ]
     del trained  # the logits of all trainings are gigabytes where a table is large
-    kept = _folds_to_keep(dataset, plan)
-    validated = pooled_validation(chosen, splits, its_own, kept)
-    decision = fit_decision(plan, chosen.remedy, validated, positive)
+    validated = pooled_validation(splits, its_own, heeded)
+    calibrator = Calibrator.fit(validated)
+    decision = fit_decision(plan, chosen.remedy, calibrate(calibrator, validated), positive)
+    final = refit(trainer, task, dataset, its_own, watch.refitted)
     summary = summarize(
         plan,
         dataset,
         compared,
         decision,
         positive,
-        len(kept) * plan.seeds,
+        final.epochs,
         audit(dataset)["warnings"],
         clock.perf_counter() - begin,
     )
-    model = Model(
-        dataset.schema,
-        tuple(encoded.encoders[fold] for fold in kept),
-        _average(task, its_own, kept),
-        tuple(chosen.folds[fold].calibrator for fold in kept),
-        decision,
-        {**summary["chosen"], "verdict": summary["verdict"], **summary["environment"]},
-    )
+    about = {**summary["chosen"], "verdict": summary["verdict"], **summary["environment"]}
+    model = Model(dataset.schema, final.encoder, final.network, calibrator, decision, about)
     result = Result(summary, model, _predictions(dataset, outcomes, splits))
     if folder is not None:
         folder.publish(result)
@@ -136,7 +140,14 @@ def forecast(
     task = _task(plan, dataset, folds, rarest_class(dataset.labels))
     ready = clock.perf_counter() - begin
     training = trainer.forecast(task, lanes_of(plan))
-    return replace(training, seconds=training.seconds + ready, most=training.most + ready)
+    # Networks on all rows take as many more steps.
+    extra = plan.seeds * len(dataset) / len(folds[0].x) / training.trainings
+    return replace(
+        training,
+        trainings=training.trainings + plan.seeds,
+        seconds=training.seconds * (1 + extra) + ready,
+        most=training.most * (1 + extra) + ready,
+    )
 
 
 def find_executor(name: str, memory: float | None = None, devices: int | None = None) -> Executor:
@@ -164,10 +175,22 @@ def find_executor(name: str, memory: float | None = None, devices: int | None = 
 
 
 def _task(plan: Plan, dataset: Dataset, folds: tuple[EncodedFold, ...], positive: int) -> Task:
-    def build(width: int, n_classes: int, seed: int) -> keras.Model:
-        return mlp(width, n_classes, hidden=plan.hidden, dropout=plan.dropout, seed=seed)
-
+    build = _builder(plan, int(folds[0].blendable.sum()) // SCALES)
     return Task(plan, folds, len(dataset.schema.classes), positive, build, Event())
+
+
+def _builder(plan: Plan, numbers: int) -> Callable[[int, int, int], keras.Model]:
+    """Return what builds the plan's network; ``numbers`` of its columns are such."""
+    hidden, dropout = plan.hidden, plan.dropout
+
+    def build_mlp(width: int, n_classes: int, seed: int) -> keras.Model:
+        return mlp(width, n_classes, hidden=hidden, dropout=dropout, seed=seed)
+
+    def build_tabm(width: int, n_classes: int, seed: int) -> keras.Model:
+        shape = {"numbers": numbers, "scales": SCALES, "members": plan.members}
+        return tabm(width, n_classes, **shape, hidden=hidden, dropout=dropout, seed=seed)
+
+    return {"mlp": build_mlp, "tabm": build_tabm}[plan.network]
 
 
 def lanes_of(plan: Plan) -> list[Lane]:
@@ -181,21 +204,46 @@ def lanes_of(plan: Plan) -> list[Lane]:
     ]
 
 
+class _Watch:
+    """Tells an observer how far a run is: its trainings, then those on all rows."""
+
+    def __init__(self, plan: Plan, observe: Observer | None) -> None:
+        self.observe = observe
+        self.names = {remedy.training: remedy.name for remedy in reversed(plan.remedies)}
+        self.now = Progress(0, len(lanes_of(plan)) + plan.seeds, "", 0.0)
+
+    def trained(self, trained: Sequence[Trained]) -> None:
+        """Tell of all that is trained so far."""
+        scores: dict[str, list[float]] = {}
+        for one in trained:
+            scores.setdefault(self.names[one.lane.training], []).append(one.score)
+        means = {name: float(np.mean(values)) for name, values in scores.items()}
+        leader = max(means, key=lambda name: means[name], default="")
+        self._tell(len(trained), leader=leader, score=means.get(leader, 0.0))
+
+    def refitted(self) -> None:
+        """Tell of one more network on all rows."""
+        self._tell(self.now.done + 1)
+
+    def _tell(self, done: int, **others: Any) -> None:
+        self.now = self.now._replace(done=done, **others)
+        if self.observe is not None:
+            self.observe(self.now)
+
+
 def _train(
-    executor: Executor, task: Task, folder: RunFolder | None, observe: Observer | None
+    executor: Executor, task: Task, folder: RunFolder | None, watch: _Watch
 ) -> list[Trained]:
     lanes = lanes_of(task.plan)
     trained = folder.finished(lanes) if folder is not None else []
     there = {one.lane for one in trained}
-    if observe is not None:
-        observe(_progress(task.plan, trained, len(lanes)))
+    watch.trained(trained)
     try:
         for one in executor.train(task, [lane for lane in lanes if lane not in there]):
             trained.append(one)
             if folder is not None:
                 folder.save(one)
-            if observe is not None:
-                observe(_progress(task.plan, trained, len(lanes)))
+            watch.trained(trained)
     except BaseException:
         if folder is not None:
             folder.tidy()
@@ -204,33 +252,12 @@ def _train(
     return sorted(trained, key=lambda one: lanes.index(one.lane))
 
 
-def _progress(plan: Plan, trained: Sequence[Trained], total: int) -> Progress:
-    names = {remedy.training: remedy.name for remedy in reversed(plan.remedies)}
-    scores: dict[str, list[float]] = {}
-    for one in trained:
-        scores.setdefault(names[one.lane.training], []).append(one.score)
-    if not scores:
-        return Progress(0, total, "", 0.0)
-    means = {name: float(np.mean(values)) for name, values in scores.items()}
-    leader = max(means, key=lambda name: means[name])
-    return Progress(len(trained), total, leader, means[leader])
-
-
-def _folds_to_keep(dataset: Dataset, plan: Plan) -> list[int]:
-    """Return the folds whose networks are handed over.
+def _folds_to_heed(dataset: Dataset, plan: Plan) -> list[int]:
+    """Return the folds that epochs, calibrator and decision go by.
 
     All of them, but in time only the last: the others have not seen the latest rows.
     """
     return [plan.folds - 1] if dataset.times is not None else list(range(plan.folds))
-
-
-def _average(task: Task, trained: Sequence[Trained], kept: Sequence[int]) -> keras.Model:
-    def network(one: Trained) -> keras.Model:
-        built = task.network(one.lane.fold, one.lane.seed)
-        built.set_weights(one.weights)
-        return built
-
-    return average_networks([[network(t) for t in trained if t.lane.fold == f] for f in kept])
 
 
 def _predictions(

@@ -34,7 +34,7 @@ def summarize(
     compared: Sequence[Against],
     decision: Decision,
     positive: int,
-    networks: int,
+    epochs: int,
     warnings: Sequence[str],
     seconds: float,
 ) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def summarize(
         "schema": 1,
         "data": _data(plan, dataset, classes, positive, warnings),
         "leaderboard": leaderboard,
-        "chosen": _chosen(plan, chosen, row, classes, decision, threshold, networks),
+        "chosen": _chosen(plan, chosen, row, classes, decision, threshold, epochs),
         "baseline": BASELINE,
         "rope": float(f"{chosen.rope:.2g}"),
         "verdict": verdict(plan, compared, classes[positive], threshold),
@@ -123,7 +123,7 @@ def _chosen(
     classes: list[str],
     decision: Decision,
     threshold: float | None,
-    networks: int,
+    epochs: int,
 ) -> dict[str, Any]:
     offsets = decision.offsets if isinstance(decision, Threshold) else None
     return {
@@ -137,7 +137,8 @@ def _chosen(
         "log_loss": row["log_loss_calibrated"],
         "brier": row["brier_calibrated"],
         "calibration_ratio": row["calibration_ratio_calibrated"],
-        "networks": networks,
+        "networks": plan.seeds,
+        "epochs": epochs,
     }
 
 

@@ -8,15 +8,18 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, RobustScaler
 
 from kilter._errors import ArtifactError, SchemaError
 from kilter._types import Features, Schema, Train, require_part
 from kilter.data.columns import NUMERIC
 from kilter.data.schema import number_names
 
+SCALES = 2  # on which each number is given
+
 _MOST_CATEGORIES = 50
 _ROWS_A_CHUNK = 65_536
+_SMALLEST = 1e-200  # range: the largest number in it is finite
 _LARGEST = 1e30  # beyond it numbers are equal: their differences would overflow
 # the state of an imputer holds dtypes, which skops writes as empty arrays without pickle
 _TRUSTED = ["numpy.dtype"]
@@ -31,11 +34,13 @@ def _scaler(rows: int) -> TransformerMixin:
 
 @dataclass(frozen=True)
 class Encoder:
-    """Numbers scaled to a normal shape, categories as one-hot columns.
+    """Numbers on two scales, categories as one-hot columns.
 
     Use `Encoder.fit` on the training part of a split, then `transform` on any part and on
-    rows to predict. Columns of the result are, in order: the scaled numbers (as
-    `number_names` has them; missing ones filled with the median), one 0/1 column for each
+    rows to predict. Columns of the result are, in order: the numbers (as `number_names` has
+    them; missing ones filled with the median) by their rank, in a normal shape; the numbers
+    by their distance to the median in interquartile ranges, bent so that none is beyond 3 and
+    small ones hardly change; one 0/1 column for each
     number that was ever missing in training, and the one-hot columns. A missing value is a
     category of its own where training had it. Categories beyond the 50 most frequent share a
     column, which unseen ones are put in too; without such a column they are all zeros.
@@ -55,16 +60,21 @@ class Encoder:
     >>> data = load(pyarrow.table(rows), "y")
     >>> train = split(data)[0].train
     >>> encoder = Encoder.fit(train, data.schema)
-    >>> encoder.transform(train.features).shape == (len(train), 3)
+    >>> encoder.transform(train.features).shape == (len(train), 4)
     True
     >>> encoder.blendable.tolist()
-    [True, False, False]
+    [True, True, False, False]
+
+    References
+    ----------
+    Holzmüller, Grinsztajn and Steinwart (2024), Better by default: the second scale.
     """
 
     numbers: int
     codes: int
     imputer: SimpleImputer | None
     scaler: TransformerMixin | None
+    robust: RobustScaler | None
     onehot: OneHotEncoder | None
 
     @classmethod
@@ -79,14 +89,14 @@ class Encoder:
         require_part(train, Train, "Encoder.fit")
         numbers, codes = train.features.numbers, train.features.codes
         _check_columns(train.features, *_expected(schema))
-        imputer = scaler = onehot = None
+        imputer = scaler = robust = onehot = None
         if numbers.shape[1]:
             imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
             filled = imputer.fit_transform(_bounded(numbers))[:, : numbers.shape[1]]
-            scaler = _fit_scaler(filled)
+            scaler, robust = _fit_scaler(filled), _fit_robust(filled)
         if codes.shape[1]:
             onehot = _onehot().fit(codes)
-        return cls(numbers.shape[1], codes.shape[1], imputer, scaler, onehot)
+        return cls(numbers.shape[1], codes.shape[1], imputer, scaler, robust, onehot)
 
     @property
     def width(self) -> int:
@@ -96,8 +106,9 @@ class Encoder:
     @property
     def blendable(self) -> np.ndarray:
         """Which columns are scaled numbers, for which a value in between makes sense."""
+        scaled = SCALES * self.numbers
         flags = _width(self.imputer) - self.numbers + _width(self.onehot)
-        return np.arange(self.numbers + flags) < self.numbers
+        return np.arange(scaled + flags) < scaled
 
     def transform(self, features: Features) -> np.ndarray:
         """Return the rows as float32 of shape (rows, width), all finite."""
@@ -110,9 +121,9 @@ class Encoder:
 
     def _encode(self, numbers: np.ndarray, codes: np.ndarray) -> np.ndarray:
         blocks = []
-        if self.imputer is not None and self.scaler is not None:
-            filled = self.imputer.transform(_bounded(numbers))
-            blocks += [self.scaler.transform(filled[:, : self.numbers]), filled[:, self.numbers :]]
+        if self.imputer is not None and self.scaler is not None and self.robust is not None:
+            filled, missing = np.split(self.imputer.transform(_bounded(numbers)), [self.numbers], 1)
+            blocks += [self.scaler.transform(filled), _bent(self.robust.transform(filled)), missing]
         if self.onehot is not None:
             blocks.append(self.onehot.transform(codes))
         return np.hstack(blocks)
@@ -158,6 +169,21 @@ def _fit_scaler(numbers: np.ndarray) -> TransformerMixin:
     return _scaler(len(rows)).fit(rows)
 
 
+def _fit_robust(numbers: np.ndarray) -> RobustScaler:
+    """Fit medians and interquartile ranges; half the range where the latter are 0."""
+    robust = RobustScaler().fit(numbers)
+    low, quarter, three, high = np.quantile(numbers, (0, 0.25, 0.75, 1), axis=0)
+    half = np.maximum((high - low) / 2, _SMALLEST)
+    robust.scale_ = np.where((three == quarter) & (high > low), half, robust.scale_)
+    return robust
+
+
+def _bent(numbers: np.ndarray) -> np.ndarray:
+    """Bend numbers smoothly, so that they stay below 3."""
+    bent: np.ndarray = numbers / np.hypot(1, numbers / 3)
+    return bent
+
+
 def _onehot() -> OneHotEncoder:
     return OneHotEncoder(
         max_categories=_MOST_CATEGORIES,
@@ -195,6 +221,7 @@ def _check_parts(encoder: Encoder) -> None:
         "codes": int,
         "imputer": SimpleImputer | None,
         "scaler": type(_scaler(1)) | None,
+        "robust": RobustScaler | None,
         "onehot": OneHotEncoder | None,
     }
     for name, kind in expected.items():

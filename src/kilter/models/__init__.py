@@ -1,6 +1,17 @@
 """Default networks."""
 
 from kilter.models.average import average_networks
-from kilter.models.tabular import mlp
+from kilter.models.embed import NumberEmbedding
+from kilter.models.members import MemberDense, Members, average_members, each_member
+from kilter.models.tabular import mlp, tabm
 
-__all__ = ["average_networks", "mlp"]
+__all__ = [
+    "MemberDense",
+    "Members",
+    "NumberEmbedding",
+    "average_members",
+    "average_networks",
+    "each_member",
+    "mlp",
+    "tabm",
+]

@@ -7,35 +7,28 @@ from collections.abc import Sequence
 import keras
 
 
-def average_networks(folds: Sequence[Sequence[keras.Model]]) -> keras.Model:
-    """Join networks that end in logits into one model that averages those of each fold.
+def average_networks(networks: Sequence[keras.Model]) -> keras.Model:
+    """Join networks that end in logits into one model that averages their probabilities.
 
     Parameters
     ----------
-    folds : sequence of sequences of keras.Model
-        Networks by fold. Those of one fold share an input, since a fold has an encoder of
-        its own.
+    networks : sequence of keras.Model
+        All take the same rows.
 
     Returns
     -------
     keras.Model
-        From one (rows, width) array a fold to probabilities (rows, classes) a fold; a list
-        where there are several.
+        From (rows, width) to probabilities (rows, classes).
 
     Examples
     --------
     >>> from kilter.models import mlp
-    >>> model = average_networks([[mlp(3, 2), mlp(3, 2)], [mlp(3, 2)]])
-    >>> len(model.inputs), model.output_shape
-    (2, [(None, 2), (None, 2)])
+    >>> average_networks([mlp(3, 2), mlp(3, 2)]).output_shape
+    (None, 2)
     """
-    inputs, outputs = [], []
-    for number, networks in enumerate(folds):
-        rows = keras.Input(networks[0].input_shape[1:], name=f"fold_{number}")
-        inputs.append(rows)
-        seeds = []
-        for seed, network in enumerate(networks):
-            network.name = f"fold_{number}_seed_{seed}"
-            seeds.append(keras.layers.Softmax()(network(rows)))
-        outputs.append(seeds[0] if len(seeds) == 1 else keras.layers.Average()(seeds))
-    return keras.Model(inputs, outputs, name="kilter")
+    rows = keras.Input(networks[0].input_shape[1:], name="rows")
+    each = []
+    for number, network in enumerate(networks):
+        network.name = f"network_{number}"
+        each.append(keras.layers.Softmax()(network(rows)))
+    return keras.Model(rows, each[0] if len(each) == 1 else keras.layers.Average()(each))

@@ -16,7 +16,7 @@ def make_task(n_classes: int, dropout: float = 0.0, **settings):
     """Build a task of two folds."""
     from kilter.comparison.executors.base import EncodedFold, Task
     from kilter.comparison.plan import Plan
-    from kilter.models import mlp
+    from kilter.models import mlp, tabm
     from kilter.sampling import Layout, class_neighbors
 
     def fold(seed: int, rows: int) -> EncodedFold:
@@ -33,9 +33,13 @@ def make_task(n_classes: int, dropout: float = 0.0, **settings):
         return EncodedFold(train, truth, layout, near, blendable, *validation, x[rows + 120 :])
 
     def build(width: int, outputs: int, seed: int):
-        return mlp(width, outputs, hidden=settings.get("hidden", (8,)), dropout=dropout, seed=seed)
+        shape = {"hidden": settings.get("hidden", (8,)), "dropout": dropout, "seed": seed}
+        if plan.network == "mlp":
+            return mlp(width, outputs, **shape)
+        return tabm(width, outputs, numbers=3, members=plan.members, **shape)
 
-    plan = Plan.make(**{"folds": 2, "seeds": 1, "epochs": 4, "batch_size": 32, **settings})
+    usual = {"folds": 2, "seeds": 1, "epochs": 4, "batch_size": 32, "network": "mlp"}
+    plan = Plan.make(**{**usual, **settings})
     folds = (fold(1, 300), fold(2, 270))
     return Task(plan, folds, n_classes, n_classes - 1, build, Event())
 
@@ -45,12 +49,18 @@ def _shares(n_classes: int) -> np.ndarray:
     return shares / shares.sum()
 
 
-def write_reference(path: Path, n_classes: int) -> None:
-    """Train the lanes and write initial weights and results."""
+REFERENCES = {
+    "mlp-two-classes": {"n_classes": 2},
+    "tabm-three-classes": {"n_classes": 3, "network": "tabm", "members": 3},
+}
+
+
+def write_reference(path: Path, settings: dict) -> None:
+    """Train the lanes and write their results."""
     from kilter.comparison.executors.lanes import Lanes
     from kilter.comparison.run import lanes_of
 
-    task = make_task(n_classes)
+    task = make_task(**settings)
     arrays = {}
     for number, one in enumerate(_in_order(Lanes().train(task, lanes_of(task.plan)))):
         arrays[f"{number}_score"] = one.score
@@ -73,11 +83,11 @@ def reference_folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session", params=[2, 3], ids=["two-classes", "three-classes"])
+@pytest.fixture(scope="session", params=REFERENCES)
 def reference(request, reference_folder):
     """Return a task, and the arrays that `write_reference` makes of it in a process on JAX."""
     with np.load(reference_folder / f"{request.param}.npz") as file:
-        return make_task(request.param), dict(file)
+        return make_task(**REFERENCES[request.param]), dict(file)
 
 
 @pytest.fixture
@@ -91,5 +101,5 @@ def task_of():
 
 
 if __name__ == "__main__":
-    for count in (2, 3):
-        write_reference(Path(sys.argv[1]) / f"{count}.npz", count)
+    for name, settings in REFERENCES.items():
+        write_reference(Path(sys.argv[1]) / f"{name}.npz", settings)

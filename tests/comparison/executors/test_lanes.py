@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -52,6 +53,18 @@ def test_folds_one_after_another_are_folds_together(
     for one, other in zip(together, apart, strict=True):
         assert one.epoch == other.epoch
         np.testing.assert_allclose(one.test, other.test, atol=1e-4)
+
+
+def test_lanes_to_the_end_are_those_of_one_fit_after_another(
+    task_of: Callable, in_order: Callable
+) -> None:
+    task = task_of(3, remedies=["focal"], epochs=2, network="tabm", members=2, dropout=0.2)
+    task = replace(task, to_the_end=True)
+    lanes = in_order(Lanes().train(task, lanes_of(task.plan)))
+    alone = in_order(Sequential().train(task, lanes_of(task.plan)))
+    for one, other in zip(lanes, alone, strict=True):
+        assert one.epoch == other.epoch == 1
+        np.testing.assert_allclose(one.test, other.test, atol=1e-3)
 
 
 class Instant:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,20 @@ def test_the_best_epoch_is_what_comes_back(task_of: Callable) -> None:
         np.testing.assert_allclose(network.predict(x, verbose=0), logits, atol=1e-5)
     assert one.seconds > 0
     assert one.lane == lane
+
+
+def test_the_last_epoch_is_what_comes_back_if_that_is_asked_for(task_of: Callable) -> None:
+    task = replace(task_of(2, remedies=[], epochs=3, patience=3), to_the_end=True)
+    (one,) = Sequential().train(task, lanes_of(task.plan)[:1])
+    assert one.epoch == 2
+    model = task.network(0, 0)
+    numbers = one.lane.training[1].numbers(task.folds[0].layout.counts)
+    model.compile(task.optimizer(), sequential.keras_loss(numbers))
+    for epoch in range(3):
+        x, y = sequential.epoch_rows(task, one.lane, epoch)
+        model.fit(x, y, batch_size=task.batch_size, shuffle=False, verbose=0)
+    for weight, expected in zip(one.weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, expected, atol=1e-5)
 
 
 @pytest.fixture

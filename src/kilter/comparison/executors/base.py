@@ -94,7 +94,8 @@ class Task:
     """Everything that an executor needs to train the lanes of a plan.
 
     ``build`` makes a network with logits from (width, n_classes, seed). ``positive`` is the
-    rarest class. ``stop`` asks the executor to end early.
+    rarest class. ``stop`` asks the executor to end early. With ``to_the_end`` the network of
+    the last epoch counts rather than that of the best validation score.
     """
 
     plan: Plan
@@ -103,6 +104,7 @@ class Task:
     positive: int
     build: Callable[[int, int, int], keras.Model]
     stop: Event
+    to_the_end: bool = False
 
     @property
     def width(self) -> int:

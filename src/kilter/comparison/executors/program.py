@@ -23,6 +23,7 @@ from kilter.comparison.executors.precision import average_precision
 from kilter.comparison.executors.staging import stage
 from kilter.comparison.remedy import Loss
 from kilter.losses import cross_entropy
+from kilter.models import each_member
 from kilter.sampling import BaseDraws, draw_base, draw_rows, mix
 
 
@@ -106,6 +107,7 @@ class Program:
         logits, non_trainable = self.model.stateless_call(
             trainable, non_trainable, x, training=True
         )
+        labels, logits, _ = each_member(labels, logits)
         return cross_entropy(labels, logits, **numbers._asdict()).mean(), non_trainable
 
     def _update(self, seeds: Tree, carry: Tree, x: Any, labels: Any, loss: Any) -> Any:
@@ -144,10 +146,7 @@ class Program:
     def _score(self, data: Data, epoch: Any, numbers: Numbers, state: State) -> State:
         now = (state.trainable, state.other)
         logits = self._logits(*now, data.validation_x[numbers.fold])
-        labels, ranked = (
-            part[numbers.fold] for part in (data.validation_labels, data.validation_ranked)
-        )
-        score = average_precision(logits, labels, ranked, self.task.positive)
+        score = epoch if self.task.to_the_end else self._precision(data, numbers.fold, logits)
         score = jnp.where(jnp.isfinite(logits).all(), score, DIVERGED).astype(jnp.float32)
         better = (score > state.score) & ~state.done
         keep = partial(jnp.where, better)
@@ -158,6 +157,10 @@ class Program:
             best_epoch=best_epoch,
             done=state.done | (epoch - best_epoch >= self.task.plan.patience),
         )
+
+    def _precision(self, data: Data, fold: Any, logits: Any) -> Any:
+        labels, ranked = (part[fold] for part in (data.validation_labels, data.validation_ranked))
+        return average_precision(logits, labels, ranked, self.task.positive)
 
     def _logits(self, trainable: Tree, other: Tree, x: Any) -> Any:
         """Return the logits of these rows in float32, working out as many at once as fit in."""
