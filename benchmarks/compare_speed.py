@@ -39,8 +39,8 @@ from _lanes import SHARED, fit, make_task, read, seconds
 from kilter import Remedy
 from kilter.comparison.executors.base import EncodedFold, Lane, Task
 from kilter.comparison.plan import Plan
+from kilter.comparison.prepare import lanes_of
 from kilter.comparison.remedy import Draw, Loss, find_remedies
-from kilter.comparison.run import lanes_of
 
 TABLES = ("mammography", "page-blocks", "abalone9-18")
 EPOCHS, REPEATS = 30, 3

@@ -39,7 +39,7 @@ from kilter.comparison.executors.base import Lane, Task
 from kilter.comparison.executors.lanes import Lanes
 from kilter.comparison.executors.sequential import epoch_rows
 from kilter.comparison.plan import Plan
-from kilter.comparison.run import lanes_of
+from kilter.comparison.prepare import lanes_of
 
 
 class Case(NamedTuple):

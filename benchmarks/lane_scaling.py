@@ -30,7 +30,7 @@ from sklearn.datasets import make_classification
 from _lanes import make_task, seconds
 from kilter.comparison.executors.lanes import Lanes
 from kilter.comparison.plan import Plan
-from kilter.comparison.run import lanes_of
+from kilter.comparison.prepare import lanes_of
 from kilter.data import load
 
 LANES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)

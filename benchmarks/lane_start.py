@@ -29,7 +29,7 @@ from kilter.comparison.executors.base import Task
 from kilter.comparison.executors.engine import Engine
 from kilter.comparison.executors.lanes import Lanes
 from kilter.comparison.plan import Plan
-from kilter.comparison.run import lanes_of
+from kilter.comparison.prepare import lanes_of
 
 TABLES = {"mammography": (64, 64), "adult": (256, 256)}
 SIDES = ("lanes, empty cache", "lanes, the next time", "fit")

@@ -28,7 +28,7 @@ import kilter
 from kilter.data.demo import TARGET, digits
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-DEFAULT = ("mammography.parquet", "page-blocks.parquet", "sick.parquet:TBG", "adult.parquet")
+DEFAULT = ("mammography.parquet", "page-blocks.parquet", "sick.parquet", "adult.parquet")
 COLUMNS = ("auprc", "macro_f1", "balanced_accuracy", "mcc", "log_loss", "brier")
 
 
@@ -43,11 +43,10 @@ def tables() -> list[str]:
 
 
 def show(table: str) -> None:
-    path, _, column = table.partition(":")
     begin = time.perf_counter()
-    result = kilter.compare(path, "target", drop=(column,) if column else ())
+    result = kilter.compare(table, "target")
     seconds = time.perf_counter() - begin
-    print(f"\n## {Path(path).stem}: {seconds:.0f} s\n\n{result.verdict}\n")
+    print(f"\n## {Path(table).stem}: {seconds:.0f} s\n\n{result.verdict}\n")
     print(f"| remedy | {' | '.join(COLUMNS)} | calibration ratio | p_better |")
     print("|---" * (len(COLUMNS) + 3) + "|")
     for row in result.summary["leaderboard"]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kilter.artifact import Model, load
     from kilter.comparison import Plan, Remedy, Result, compare
     from kilter.data import inspect
+    from kilter.estimator import KilterClassifier
     from kilter.weights import class_counts, class_weights, cost_matrix
 
 _backend.mend_default()
@@ -36,6 +37,7 @@ _HOMES = {
     "ArtifactError": "_errors",
     "BackendError": "_errors",
     "DataError": "_errors",
+    "KilterClassifier": "estimator",
     "KilterError": "_errors",
     "Model": "artifact",
     "OutputError": "_errors",
@@ -71,6 +73,7 @@ __all__ = [
     "ArtifactError",
     "BackendError",
     "DataError",
+    "KilterClassifier",
     "KilterError",
     "Model",
     "OutputError",

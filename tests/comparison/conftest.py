@@ -14,7 +14,7 @@ import pytest
 from kilter._types import Dataset
 from kilter.comparison.executors.base import EncodedFold, Executor, Forecast, Lane, Task, Trained
 from kilter.comparison.plan import Plan
-from kilter.data import load, split
+from kilter.data import load
 
 # `kilter.comparison.run` is the function; this is the module that holds it.
 driver = importlib.import_module("kilter.comparison.run")
@@ -137,17 +137,13 @@ def small() -> Callable[..., SimpleNamespace]:
 
 
 def _parts(dataset: Dataset, plan: Plan) -> SimpleNamespace:
-    splits = split(dataset, plan.folds, plan.seed)
-    encoded = driver.encode(splits, dataset.schema, plan)
-    positive = driver.rarest_class(dataset.labels)
-    task = driver._task(plan, dataset, encoded.folds, positive)
+    splits, task = driver.prepare(plan, dataset)
     trained = list(Quick().train(task, driver.lanes_of(plan)))
     return SimpleNamespace(
         dataset=dataset,
         plan=plan,
         splits=splits,
-        encoded=encoded,
-        positive=positive,
+        positive=task.positive,
         task=task,
         trained=trained,
     )

@@ -237,7 +237,7 @@ class TestBytes:
 
 @pytest.mark.parametrize("name", ["adult", "sick", "page-blocks", "satimage-2"])
 def test_real_tables(table_path, name):
-    data = load(table_path(name), "target", drop=["TBG"] if name == "sick" else [])
+    data = load(table_path(name), "target")
     cut = split(data)[0]
     encoder = Encoder.fit(cut.train, data.schema)
     again = Encoder.loads(encoder.dumps())

@@ -40,6 +40,7 @@ def clean() -> dict[str, Any]:
         "duplicates": {"rows": 0, "conflicting": 0},
         "missing": {},
         "constant": [],
+        "empty": [],
         "identifiers": [],
         "leaks": {},
         "claim": {"class": "rare", "rows": 1000, "ap_half_width": 0.031, "max_folds": 50},
@@ -83,6 +84,7 @@ def test_a_clean_table_has_no_warning(clean):
         ({"identifiers": ["id", "key"]}, "Convert it, or `--drop id,key`."),
         ({"missing": {"x": 1501, "z": 1500}}, "`x` is missing in most rows. Consider `--drop x`."),
         ({"constant": ["a", "b"]}, "`a`, `b` has one value only, and is left out."),
+        ({"empty": ["a"]}, "`a` has no values, and is left out."),
     ],
 )
 def test_each_fault_has_one_warning(clean, changes, said):

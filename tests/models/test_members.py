@@ -10,7 +10,7 @@ import pytest
 from scipy.special import log_softmax, softmax
 
 from kilter.losses import CrossEntropy, Focal
-from kilter.models import MemberDense, Members, average_members, each_member
+from kilter.models import MemberDense, MemberHeads, Members, average_members, each_member
 
 pytestmark = pytest.mark.backend
 
@@ -50,6 +50,21 @@ def test_each_member_is_a_dense_layer_of_its_own(shape: tuple[int, ...]) -> None
     found = keras.ops.convert_to_numpy(layer(x))
     np.testing.assert_allclose(found, np.stack(expected, 1), rtol=1e-4, atol=1e-5)
     assert layer.compute_output_shape(shape) == found.shape
+
+
+@pytest.mark.parametrize("units", [2, 30])  # in one product, and in one a member
+def test_each_head_is_a_dense_layer_of_its_own(units: int) -> None:
+    heads = MemberHeads(units, seed=1)
+    heads.build((None, 3, 4))
+    kernel, _ = heads.get_weights()
+    heads.set_weights([kernel, RNG.normal(size=(3, units))])
+    bias = heads.get_weights()[1]
+    x = RNG.normal(size=(6, 3, 4)).astype(np.float32)
+    expected = np.stack([x[:, k] @ kernel[k] + bias[k] for k in range(3)], 1)
+    found = keras.ops.convert_to_numpy(heads(x))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert heads.compute_output_shape((6, 3, 4)) == found.shape
+    assert np.abs(kernel).max() <= np.sqrt(6 / (4 + units))
 
 
 def test_members_begin_apart_or_alike() -> None:

@@ -80,7 +80,7 @@ def test_members_learn_from_embedded_numbers() -> None:
     names = [type(layer).__name__ for layer in model.network.layers]
     assert names == [
         *("InputLayer", "NumberEmbedding"),
-        *("MemberDense", "Dropout", "MemberDense", "Dropout", "EinsumDense"),
+        *("MemberDense", "Dropout", "MemberDense", "Dropout", "MemberHeads"),
     ]
     embedded = 4 * 2 + 2
     count = 4 * 2 * (2 + 3)  # slope and offset, and three pieces
@@ -92,7 +92,7 @@ def test_members_learn_from_embedded_numbers() -> None:
 def test_without_numbers_nothing_is_embedded() -> None:
     model = tabm(6, 2, hidden=(4,), dropout=0)
     names = [type(layer).__name__ for layer in model.network.layers]
-    assert names == ["InputLayer", "MemberDense", "EinsumDense"]
+    assert names == ["InputLayer", "MemberDense", "MemberHeads"]
 
 
 def test_a_seed_repeats_the_ensemble() -> None:

@@ -173,10 +173,9 @@ def _mean(logits: Sequence[np.ndarray]) -> np.ndarray:
     return mean
 
 
-def pooled_validation(
-    splits: Sequence[Split], trained: Sequence[Trained], folds: Sequence[int]
-) -> ValidationScores:
-    """Return the validation scores of these folds together; ``trained`` are of one remedy."""
+def pooled_validation(splits: Sequence[Split], trained: Sequence[Trained]) -> ValidationScores:
+    """Return the validation scores of one remedy, those of all folds that it has."""
+    folds = sorted({one.lane.fold for one in trained})
     scores = [validation_scores(splits[fold], of_fold(trained, fold)) for fold in folds]
     return ValidationScores(
         np.concatenate([score.labels for score in scores]),

@@ -8,6 +8,7 @@ every row.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -15,30 +16,36 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from kilter._types import Dataset
+from kilter._types import Dataset, Split
+from kilter.artifact import Model
 from kilter.comparison.executors.base import Executor, Lane, Task, Trained
 from kilter.comparison.folds import encode_all
+from kilter.comparison.judge import calibrate, fit_decision, pooled_validation
+from kilter.comparison.plan import Plan
+from kilter.comparison.prepare import make_task
 from kilter.comparison.remedy import Remedy
 from kilter.data import Encoder
+from kilter.decide import Calibrator, Threshold
 from kilter.models import average_networks
 
 
-class Refitted(NamedTuple):
-    """Networks on all rows, as one, with the encoder that belongs to them."""
+class Final(NamedTuple):
+    """What is handed over of a remedy, and for how many epochs its networks were trained."""
 
-    encoder: Encoder
-    network: keras.Model
+    model: Model
     epochs: int
 
 
-def refit(
+def hand_over(
     executor: Executor,
     task: Task,
     dataset: Dataset,
+    remedy: Remedy,
+    splits: Sequence[Split],
     trained: Sequence[Trained],
     observe: Callable[[], None] = lambda: None,
-) -> Refitted:
-    """Train one network a seed on all rows, for as many epochs as were best on average.
+) -> Final:
+    """Make the model of a remedy from its trainings on the folds, and from all rows.
 
     Parameters
     ----------
@@ -46,24 +53,57 @@ def refit(
         Of the comparison.
     dataset : Dataset
         All rows.
+    remedy : Remedy
+        The chosen one.
+    splits : sequence of Split
+        The folds.
     trained : sequence of Trained
-        The trainings of one remedy, of the folds to go by.
+        The remedy's trainings, those of the folds to go by alone.
     observe : callable
-        Called after each network.
+        Called after each network on all rows.
     """
-    epochs, training = best_epochs(trained), trained[0].lane.training
-    plan = replace(
-        task.plan, epochs=epochs, patience=epochs, remedies=(Remedy("chosen", *training),)
+    validated = pooled_validation(splits, trained)
+    calibrator = Calibrator.fit(validated)
+    decision = fit_decision(task.plan, remedy, calibrate(calibrator, validated), task.positive)
+    epochs = best_epochs(trained)
+    encoder, network = refit(executor, task, dataset, remedy, epochs, observe)
+    return Final(Model(dataset.schema, encoder, network, calibrator, decision), epochs)
+
+
+def without_folds(executor: Executor, plan: Plan, dataset: Dataset, remedy: Remedy) -> Model:
+    """Make the model of a remedy from all rows alone: too few of a class to part them."""
+    warnings.warn(
+        "a class has fewer than 6 different rows: none are left to validate on, so that "
+        "probabilities are not calibrated and the most probable class wins. Collect more rows.",
+        UserWarning,
+        stacklevel=2,
     )
+    n_classes = len(dataset.schema.classes)
+    task = make_task(plan, dataset, (encode_all(dataset, plan)[1],))
+    encoder, network = refit(executor, task, dataset, remedy, max(1, plan.epochs // 2))
+    nothing = Calibrator(1.0, (0.0,) * n_classes)
+    return Model(dataset.schema, encoder, network, nothing, Threshold.plain(n_classes))
+
+
+def refit(
+    executor: Executor,
+    task: Task,
+    dataset: Dataset,
+    remedy: Remedy,
+    epochs: int,
+    observe: Callable[[], None] = lambda: None,
+) -> tuple[Encoder, keras.Model]:
+    """Train one network a seed on all rows for so many epochs, and join them."""
+    plan = replace(task.plan, epochs=epochs, patience=epochs, remedies=(remedy,))
     encoder, fold = encode_all(dataset, plan)
     again = replace(task, plan=plan, folds=(fold,), to_the_end=True)
-    lanes = [Lane(training, 0, seed) for seed in range(plan.seeds)]
+    lanes = [Lane(remedy.training, 0, seed) for seed in range(plan.seeds)]
     networks: dict[int, keras.Model] = {}
     for one in executor.train(again, lanes):
         networks[one.lane.seed] = again.network(0, one.lane.seed)
         networks[one.lane.seed].set_weights(one.weights)
         observe()
-    return Refitted(encoder, average_networks([networks[lane.seed] for lane in lanes]), epochs)
+    return encoder, average_networks([networks[lane.seed] for lane in lanes])
 
 
 def best_epochs(trained: Sequence[Trained]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from threading import Event
 from typing import Any, NamedTuple
 
 import keras
@@ -16,19 +15,19 @@ from kilter._errors import ArgumentError, did_you_mean
 from kilter._numbers import above_zero, is_whole
 from kilter._types import Dataset, Split
 from kilter.artifact import Model
-from kilter.comparison.executors.base import EncodedFold, Executor, Forecast, Lane, Task, Trained
+from kilter.comparison.executors.base import Executor, Forecast, Task, Trained
 from kilter.comparison.folder import RunFolder
-from kilter.comparison.folds import encode
-from kilter.comparison.judge import Outcome, calibrate, fit_decision, judge, pooled_validation
+from kilter.comparison.judge import Outcome, judge
 from kilter.comparison.plan import Plan
-from kilter.comparison.refit import refit
+from kilter.comparison.prepare import lanes_of, prepare
+from kilter.comparison.refit import hand_over, without_folds
+from kilter.comparison.remedy import Remedy
 from kilter.comparison.result import Result
 from kilter.comparison.summary import summarize
 from kilter.comparison.verdict import against_baseline, choose
-from kilter.data import audit, rarest_class, split
-from kilter.data.encode import SCALES
-from kilter.decide import Calibrator
-from kilter.models import mlp, tabm
+from kilter.data import audit
+from kilter.data.split import most_folds
+from kilter.data.units import units
 
 EXECUTORS = ("auto", "lanes", "sequential", "ray")
 
@@ -85,44 +84,53 @@ def run(
     """
     begin = clock.perf_counter()
     trainer = find_executor(executor, memory, devices)
-    splits = split(dataset, plan.folds, plan.seed)
-    encoded = encode(splits, dataset.schema, plan)
-    positive = rarest_class(dataset.labels)
-    task = _task(plan, dataset, encoded.folds, positive)
+    splits, task = prepare(plan, dataset)
     if folder is not None:
         folder.start(plan, dataset)
     watch = _Watch(plan, observe)
     trained = _train(trainer, task, folder, watch)
-    outcomes = judge(plan, splits, trained, positive)
+    outcomes = judge(plan, splits, trained, task.positive)
     compared = against_baseline(plan, outcomes, splits)
-    chosen = choose(compared).outcome
-    heeded = _folds_to_heed(dataset, plan)
-    its_own = [
-        one
-        for one in trained
-        if one.lane.training == chosen.remedy.training and one.lane.fold in heeded
-    ]
+    remedy = choose(compared).outcome.remedy
+    its_own = _to_go_by(dataset, plan, remedy, trained)
     del trained  # the logits of all trainings are gigabytes where a table is large
-    validated = pooled_validation(splits, its_own, heeded)
-    calibrator = Calibrator.fit(validated)
-    decision = fit_decision(plan, chosen.remedy, calibrate(calibrator, validated), positive)
-    final = refit(trainer, task, dataset, its_own, watch.refitted)
+    final = hand_over(trainer, task, dataset, remedy, splits, its_own, watch.refitted)
     summary = summarize(
         plan,
         dataset,
         compared,
-        decision,
-        positive,
+        final.model.decision,
+        task.positive,
         final.epochs,
         audit(dataset)["warnings"],
         clock.perf_counter() - begin,
     )
     about = {**summary["chosen"], "verdict": summary["verdict"], **summary["environment"]}
-    model = Model(dataset.schema, final.encoder, final.network, calibrator, decision, about)
+    model = replace(final.model, about=about)
     result = Result(summary, model, _predictions(dataset, outcomes, splits))
     if folder is not None:
         folder.publish(result)
     return result
+
+
+def fit(plan: Plan, dataset: Dataset, *, executor: str = "auto") -> Model:
+    """Make the model of a single remedy, the only one of the plan, without a comparison.
+
+    Use it where the remedy is known: the folds then tell the number of epochs, the
+    calibrator and the decision alone. There are fewer of them where the rarest class asks for
+    that, and none where it has fewer than six different rows: half of the plan's epochs are
+    trained then, and nothing is calibrated. See `run` for the arguments.
+    """
+    trainer = find_executor(executor)
+    (remedy,) = plan.remedies
+    folds = min(plan.folds, most_folds(dataset.labels, units(dataset)))
+    if not folds:
+        return without_folds(trainer, plan, dataset, remedy)
+    plan = replace(plan, folds=folds)
+    splits, task = prepare(plan, dataset)
+    trained = _train(trainer, task, None, _Watch(plan, None))
+    its_own = _to_go_by(dataset, plan, remedy, trained)
+    return hand_over(trainer, task, dataset, remedy, splits, its_own).model
 
 
 def forecast(
@@ -136,12 +144,11 @@ def forecast(
     """Say what `run` with the same arguments will take, after a trial of some seconds."""
     begin = clock.perf_counter()
     trainer = find_executor(executor, memory, devices)
-    folds = encode(split(dataset, plan.folds, plan.seed), dataset.schema, plan).folds
-    task = _task(plan, dataset, folds, rarest_class(dataset.labels))
+    _, task = prepare(plan, dataset)
     ready = clock.perf_counter() - begin
     training = trainer.forecast(task, lanes_of(plan))
     # Networks on all rows take as many more steps.
-    extra = plan.seeds * len(dataset) / len(folds[0].x) / training.trainings
+    extra = plan.seeds * len(dataset) / len(task.folds[0].x) / training.trainings
     return replace(
         training,
         trainings=training.trainings + plan.seeds,
@@ -172,36 +179,6 @@ def find_executor(name: str, memory: float | None = None, devices: int | None = 
     from kilter.comparison.executors.sequential import Sequential
 
     return Sequential()
-
-
-def _task(plan: Plan, dataset: Dataset, folds: tuple[EncodedFold, ...], positive: int) -> Task:
-    build = _builder(plan, int(folds[0].blendable.sum()) // SCALES)
-    return Task(plan, folds, len(dataset.schema.classes), positive, build, Event())
-
-
-def _builder(plan: Plan, numbers: int) -> Callable[[int, int, int], keras.Model]:
-    """Return what builds the plan's network; ``numbers`` of its columns are such."""
-    hidden, dropout = plan.hidden, plan.dropout
-
-    def build_mlp(width: int, n_classes: int, seed: int) -> keras.Model:
-        return mlp(width, n_classes, hidden=hidden, dropout=dropout, seed=seed)
-
-    def build_tabm(width: int, n_classes: int, seed: int) -> keras.Model:
-        shape = {"numbers": numbers, "scales": SCALES, "members": plan.members}
-        return tabm(width, n_classes, **shape, hidden=hidden, dropout=dropout, seed=seed)
-
-    return {"mlp": build_mlp, "tabm": build_tabm}[plan.network]
-
-
-def lanes_of(plan: Plan) -> list[Lane]:
-    """Return every training of the plan, each once."""
-    trainings = dict.fromkeys(remedy.training for remedy in plan.remedies)
-    return [
-        Lane(training, fold, seed)
-        for fold in range(plan.folds)
-        for seed in range(plan.seeds)
-        for training in trainings
-    ]
 
 
 class _Watch:
@@ -252,12 +229,17 @@ def _train(
     return sorted(trained, key=lambda one: lanes.index(one.lane))
 
 
-def _folds_to_heed(dataset: Dataset, plan: Plan) -> list[int]:
-    """Return the folds that epochs, calibrator and decision go by.
+def _to_go_by(
+    dataset: Dataset, plan: Plan, remedy: Remedy, trained: Sequence[Trained]
+) -> list[Trained]:
+    """Return the trainings that epochs, calibrator and decision of a remedy go by.
 
-    All of them, but in time only the last: the others have not seen the latest rows.
+    Those of all folds, but in time only of the last: the others have not seen the latest rows.
     """
-    return [plan.folds - 1] if dataset.times is not None else list(range(plan.folds))
+    first = plan.folds - 1 if dataset.times is not None else 0
+    return [
+        one for one in trained if one.lane.training == remedy.training and one.lane.fold >= first
+    ]
 
 
 def _predictions(

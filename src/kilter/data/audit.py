@@ -54,9 +54,10 @@ def audit(dataset: Dataset) -> dict[str, Any]:
         What JSON can hold: ``name``, ``rows``, ``columns`` (how many of each kind),
         ``classes`` (rarest first), ``imbalance_ratio`` (largest : smallest class),
         ``duplicates`` (``rows`` that have an exact twin, and ``conflicting`` ones whose twin
-        has another label), ``missing`` (rows a column), ``constant`` and ``identifiers``
-        (names), ``leaks`` (ROC-AUC of single columns that tell the rarest class from the
-        rest at .995 or more), ``claim``, and ``warnings``: sentences that say what to do.
+        has another label), ``missing`` (rows a column), ``constant``, ``empty`` and
+        ``identifiers`` (names), ``leaks`` (ROC-AUC of single columns that tell the rarest
+        class from the rest at .995 or more), ``claim``, and ``warnings``: sentences that say
+        what to do.
         ``claim.ap_half_width`` is half the 95% interval of an average precision of one half.
 
     Examples
@@ -77,12 +78,16 @@ def audit(dataset: Dataset) -> dict[str, Any]:
         "imbalance_ratio": classes[-1]["rows"] / classes[0]["rows"],
         "duplicates": _duplicates(dataset),
         "missing": _missing(dataset),
-        "constant": [name for name, reason in dataset.schema.ignored if reason == "constant"],
+        **{reason: _ignored(dataset, reason) for reason in ("constant", "empty")},
         "identifiers": _identifiers(dataset),
         "leaks": leak_suspects(dataset, rarest_class(dataset.labels)),
         "claim": _claim(dataset, classes[0]),
     }
     return {**report, "warnings": audit_warnings(report)}
+
+
+def _ignored(dataset: Dataset, reason: str) -> list[str]:
+    return [name for name, why in dataset.schema.ignored if why == reason]
 
 
 def _counts(dataset: Dataset) -> np.ndarray:

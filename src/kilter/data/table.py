@@ -49,7 +49,7 @@ def load(
     -------
     Dataset
         Numbers and dates as ``features.numbers`` (order: `number_names`), booleans and text
-        as ``features.codes``. Columns with one value only are left out, and are listed in
+        as ``features.codes``. Columns with one value or none are left out, and are listed in
         ``schema.ignored`` with those that were named in `drop`, `group` and `time`.
 
     Raises
@@ -57,7 +57,7 @@ def load(
     ArgumentError
         A column that was named is not there, or is named twice.
     DataError
-        A column cannot be used as it is: missing labels, one class, infinite or no values.
+        A column cannot be used as it is: missing labels, one class, infinite values.
 
     Examples
     --------
@@ -74,8 +74,8 @@ def load(
     if len(table) == 0:
         raise DataError(f"`{_name_of(source)}` has columns and no rows. Add rows to it.")
     labels, classes = read_labels(target, table[target])
-    columns, features, constant = _features(table.drop_columns(list(roles)))
-    ignored = {c: reason for c, reason in roles.items() if reason != "target"} | constant
+    columns, features, idle = _features(table.drop_columns(list(roles)))
+    ignored = {c: reason for c, reason in roles.items() if reason != "target"} | idle
     schema = Schema(columns, target, classes, tuple(ignored.items()))
     return Dataset(
         name or _name_of(source),
@@ -129,29 +129,21 @@ def _refuse_unknown(roles: dict[str, str], names: list[str]) -> None:
 def _features(table: pa.Table) -> tuple[tuple[Column, ...], Features, dict[str, str]]:
     described = [describe(name, table[name]) for name in table.column_names]
     blocks = {column.name: block(column, table[column.name]) for column in described}
-    _refuse_empty(blocks)
-    constant = {name: "constant" for name, values in blocks.items() if _is_constant(values)}
-    columns = tuple(column for column in described if column.name not in constant)
+    idle = {name: reason for name, values in blocks.items() if (reason := _idleness(values))}
+    columns = tuple(column for column in described if column.name not in idle)
     if not columns:
         raise DataError(
             "the table has no feature columns left: each is the target, was dropped, or is "
-            f"constant ({', '.join(f'`{name}`' for name in constant) or 'none'}). Add columns."
+            f"constant ({', '.join(f'`{name}`' for name in idle) or 'none'}). Add columns."
         )
-    return columns, stack(columns, blocks, len(table)), constant
+    return columns, stack(columns, blocks, len(table)), idle
 
 
-def _is_constant(values: np.ndarray) -> bool:
-    return bool((values == values[0]).all())
-
-
-def _refuse_empty(blocks: dict[str, np.ndarray]) -> None:
-    empty = [name for name, values in blocks.items() if _all_missing(values)]
-    if empty:
-        listed = ", ".join(f"`{name}`" for name in empty)
-        raise DataError(
-            f"{listed} must hold values; every row is missing. Drop with `drop={empty}` "
-            f"(`--drop {','.join(empty)}`)."
-        )
+def _idleness(values: np.ndarray) -> str:
+    """Return why a column tells nothing, or an empty string."""
+    if _all_missing(values):
+        return "empty"
+    return "constant" if (values == values[0]).all() else ""
 
 
 def _all_missing(values: np.ndarray) -> bool:

@@ -95,8 +95,9 @@ def _fractional(found: pa.Array) -> bool:
 def _refuse_one_class(name: str, found: list[Any]) -> None:
     if len(found) == 1:
         raise DataError(
-            f"`{name}` is the target and must have two classes or more; every row is "
-            f"`{_as_label(found[0])}`. Check that the rows of the other class were not filtered."
+            f"`{name}` is the target and must have two classes or more; it has one class: "
+            f"every row is `{_as_label(found[0])}`. Check that the rows of the other class were "
+            "not filtered."
         )
 
 

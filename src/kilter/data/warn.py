@@ -75,6 +75,8 @@ def _about_columns(report: dict[str, Any]) -> Iterator[str]:
         yield f"{_names(mostly)} is missing in most rows. Consider {_drop(mostly)}."
     if constant := report["constant"]:
         yield f"{_names(constant)} has one value only, and is left out."
+    if empty := report["empty"]:
+        yield f"{_names(empty)} has no values, and is left out."
 
 
 def audit_lines(report: dict[str, Any]) -> list[str]:

@@ -2,11 +2,18 @@
 
 from kilter.models.average import average_networks
 from kilter.models.embed import NumberEmbedding
-from kilter.models.members import MemberDense, Members, average_members, each_member
+from kilter.models.members import (
+    MemberDense,
+    MemberHeads,
+    Members,
+    average_members,
+    each_member,
+)
 from kilter.models.tabular import mlp, tabm
 
 __all__ = [
     "MemberDense",
+    "MemberHeads",
     "Members",
     "NumberEmbedding",
     "average_members",

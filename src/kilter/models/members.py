@@ -12,6 +12,8 @@ from kilter._export import register
 from kilter._numbers import whole
 from kilter.models.initial import GlorotUniform, RandomSign
 
+MOST_COLUMNS = 64
+
 
 @register
 class MemberDense(keras.layers.Layer):
@@ -89,6 +91,56 @@ class MemberDense(keras.layers.Layer):
         own = {name: getattr(self, name) for name in ("units", "members", "apart", "seed")}
         activation = keras.activations.serialize(self.activation)
         return {**super().get_config(), **own, "activation": activation}
+
+
+@register
+class MemberHeads(keras.layers.Layer):
+    """A dense layer for each member alone, to end a network of `MemberDense` layers with.
+
+    Parameters
+    ----------
+    units : int
+        Outputs of each member.
+    seed : int, optional
+        Makes the initial weights repeatable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> MemberHeads(3)(np.zeros((5, 4, 2), "float32")).shape == (5, 4, 3)
+    True
+    """
+
+    def __init__(self, units: int, seed: int | None = None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.units = whole("units", units, 1)
+        self.seed = seed
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make kernels (members, inputs, units) and biases."""
+        _, members, inputs = input_shape
+        shape = (members, inputs, self.units)
+        self.kernel = self.add_weight(shape, GlorotUniform(self.seed), name="kernel")
+        self.bias = self.add_weight((members, self.units), "zeros", name="bias")
+
+    def call(self, x: Any) -> Any:
+        """Return (rows, members, units) from (rows, members, inputs)."""
+        members, inputs, units = self.kernel.shape
+        if members * units > MOST_COLUMNS:
+            return ops.einsum("rmi,miu->rmu", x, self.kernel) + self.bias
+        # One product with all kernels on the diagonal: a CPU is slow at many of few columns.
+        apart = ops.eye(members, dtype=self.kernel.dtype)[:, None, :, None]
+        diagonal = ops.reshape(self.kernel[:, :, None] * apart, (members * inputs, -1))
+        product = ops.matmul(ops.reshape(x, (-1, members * inputs)), diagonal)
+        return ops.reshape(product, (-1, members, units)) + self.bias
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[Any, ...]:
+        """Return the shape of the result."""
+        return *input_shape[:-1], self.units
+
+    def get_config(self) -> dict[str, Any]:
+        """Return everything that makes the layer again."""
+        return {**super().get_config(), "units": self.units, "seed": self.seed}
 
 
 @register

@@ -8,7 +8,7 @@ import keras
 
 from kilter.models.embed import NumberEmbedding
 from kilter.models.initial import GlorotUniform
-from kilter.models.members import MemberDense, Members
+from kilter.models.members import MemberDense, MemberHeads, Members
 
 
 def mlp(
@@ -121,10 +121,4 @@ def tabm(
         x = MemberDense(units, members, number == 0, "silu", next(seeds))(x)
         if dropout:
             x = keras.layers.Dropout(dropout, seed=next(seeds))(x)
-    heads = keras.layers.EinsumDense(
-        "rmi,mic->rmc",
-        (members, n_classes),
-        bias_axes="mc",
-        kernel_initializer=GlorotUniform(next(seeds)),
-    )
-    return Members(keras.Model(rows, heads(x)))
+    return Members(keras.Model(rows, MemberHeads(n_classes, next(seeds))(x)))

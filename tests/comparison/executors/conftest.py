@@ -58,7 +58,7 @@ REFERENCES = {
 def write_reference(path: Path, settings: dict) -> None:
     """Train the lanes and write their results."""
     from kilter.comparison.executors.lanes import Lanes
-    from kilter.comparison.run import lanes_of
+    from kilter.comparison.prepare import lanes_of
 
     task = make_task(**settings)
     arrays = {}

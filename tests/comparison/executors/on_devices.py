@@ -5,7 +5,7 @@ import numpy as np
 
 from conftest import make_task
 from kilter.comparison.executors.lanes import Lanes
-from kilter.comparison.run import lanes_of
+from kilter.comparison.prepare import lanes_of
 
 
 def main() -> None:

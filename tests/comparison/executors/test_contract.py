@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kilter.comparison.executors.sequential import Sequential
-from kilter.comparison.run import lanes_of
+from kilter.comparison.prepare import lanes_of
 
 pytestmark = [pytest.mark.backend, pytest.mark.slow]
 

@@ -14,8 +14,8 @@ from kilter.comparison.executors import engine as module
 from kilter.comparison.executors.base import Lane, Task, Trained
 from kilter.comparison.executors.engine import Engine
 from kilter.comparison.executors.sequential import Sequential
+from kilter.comparison.prepare import lanes_of
 from kilter.comparison.remedy import Draw, Remedy
-from kilter.comparison.run import lanes_of
 
 LOGITS = 1e-2  # see test_contract.py
 DEVICE = jax.devices()[:1]

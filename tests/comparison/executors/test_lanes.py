@@ -21,7 +21,7 @@ from kilter.comparison.executors.base import Trained
 from kilter.comparison.executors.lanes import Lanes
 from kilter.comparison.executors.program import Program
 from kilter.comparison.executors.sequential import Sequential
-from kilter.comparison.run import lanes_of
+from kilter.comparison.prepare import lanes_of
 
 HERE = Path(__file__).parent
 

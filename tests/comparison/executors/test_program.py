@@ -12,7 +12,7 @@ import numpy as np
 from kilter.comparison.executors.base import DIVERGED, Task
 from kilter.comparison.executors.device import stack_folds
 from kilter.comparison.executors.program import Program
-from kilter.comparison.run import lanes_of
+from kilter.comparison.prepare import lanes_of
 
 
 def test_numbers_are_those_of_draw_and_loss(task_of: Callable) -> None:

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score
 
 from kilter.comparison.executors import sequential
 from kilter.comparison.executors.sequential import Sequential
-from kilter.comparison.run import lanes_of
+from kilter.comparison.prepare import lanes_of
 
 pytestmark = pytest.mark.backend
 

@@ -1,0 +1,55 @@
+"""From a plan and a dataset to folds, networks and lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event
+
+import keras
+
+from kilter._types import Dataset, Split
+from kilter.comparison.executors.base import EncodedFold, Lane, Task
+from kilter.comparison.folds import encode
+from kilter.comparison.plan import Plan
+from kilter.data import rarest_class, split
+from kilter.data.encode import SCALES
+from kilter.models import mlp, tabm
+
+
+def prepare(plan: Plan, dataset: Dataset) -> tuple[tuple[Split, ...], Task]:
+    """Split and encode a dataset; return the folds and what an executor needs to train."""
+    splits = split(dataset, plan.folds, plan.seed)
+    folds = encode(splits, dataset.schema, plan).folds
+    return splits, make_task(plan, dataset, folds)
+
+
+def make_task(plan: Plan, dataset: Dataset, folds: tuple[EncodedFold, ...]) -> Task:
+    """Return what an executor needs to train on these folds."""
+    build = _builder(plan, int(folds[0].blendable.sum()) // SCALES)
+    n_classes, positive = len(dataset.schema.classes), rarest_class(dataset.labels)
+    return Task(plan, folds, n_classes, positive, build, Event())
+
+
+def _builder(plan: Plan, numbers: int) -> Callable[[int, int, int], keras.Model]:
+    """Return what builds the plan's network; ``numbers`` of its columns are such."""
+    hidden, dropout = plan.hidden, plan.dropout
+
+    def build_mlp(width: int, n_classes: int, seed: int) -> keras.Model:
+        return mlp(width, n_classes, hidden=hidden, dropout=dropout, seed=seed)
+
+    def build_tabm(width: int, n_classes: int, seed: int) -> keras.Model:
+        shape = {"numbers": numbers, "scales": SCALES, "members": plan.members}
+        return tabm(width, n_classes, **shape, hidden=hidden, dropout=dropout, seed=seed)
+
+    return {"mlp": build_mlp, "tabm": build_tabm}[plan.network]
+
+
+def lanes_of(plan: Plan) -> list[Lane]:
+    """Return every training of the plan, each once."""
+    trainings = dict.fromkeys(remedy.training for remedy in plan.remedies)
+    return [
+        Lane(training, fold, seed)
+        for fold in range(plan.folds)
+        for seed in range(plan.seeds)
+        for training in trainings
+    ]
