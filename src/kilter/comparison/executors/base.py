@@ -18,6 +18,13 @@ from kilter.sampling import Layout, key_words, philox, shuffle_classes
 
 Training = tuple[Draw, Loss]
 
+LOSS_SHARE = 0.01
+"""Of the log loss, taken off the average precision: so epochs that rank the rows alike, all of
+them without a fault even, are told apart. It is too little to weigh more than a better rank
+does: class weights and resampling distort probabilities, and with them the log loss."""
+
+MOST_LOSS = 10.0  # of it that counts
+
 DIVERGED = -1.0
 """Score of a network that predicts anything but finite numbers: worse than any other."""
 
@@ -54,9 +61,10 @@ class Lane:
 class Trained:
     """What came of a lane.
 
-    ``validation`` and ``test`` are logits (rows, classes) of the best epoch's network,
-    ``weights`` that network's variables in the order of ``model.weights``. ``seconds`` is
-    the lane's share of the wall time.
+    ``score`` is the best epoch's average precision on the validation part, less a hundredth of
+    its log loss. ``validation`` and ``test`` are logits (rows, classes) of that epoch's
+    network, ``weights`` its variables in the order of ``model.weights``. ``seconds`` is the
+    lane's share of the wall time.
     """
 
     lane: Lane

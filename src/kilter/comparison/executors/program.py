@@ -16,7 +16,14 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from kilter.comparison.executors.base import DIVERGED, Lane, Task, seed_states
+from kilter.comparison.executors.base import (
+    DIVERGED,
+    LOSS_SHARE,
+    MOST_LOSS,
+    Lane,
+    Task,
+    seed_states,
+)
 from kilter.comparison.executors.cost import Work, count_work
 from kilter.comparison.executors.device import Data, Tree, stack_trees
 from kilter.comparison.executors.precision import average_precision
@@ -146,7 +153,7 @@ class Program:
     def _score(self, data: Data, epoch: Any, numbers: Numbers, state: State) -> State:
         now = (state.trainable, state.other)
         logits = self._logits(*now, data.validation_x[numbers.fold])
-        score = epoch if self.task.to_the_end else self._precision(data, numbers.fold, logits)
+        score = epoch if self.task.to_the_end else self._validate(data, numbers.fold, logits)
         score = jnp.where(jnp.isfinite(logits).all(), score, DIVERGED).astype(jnp.float32)
         better = (score > state.score) & ~state.done
         keep = partial(jnp.where, better)
@@ -158,9 +165,13 @@ class Program:
             done=state.done | (epoch - best_epoch >= self.task.plan.patience),
         )
 
-    def _precision(self, data: Data, fold: Any, logits: Any) -> Any:
+    def _validate(self, data: Data, fold: Any, logits: Any) -> Any:
         labels, ranked = (part[fold] for part in (data.validation_labels, data.validation_ranked))
-        return average_precision(logits, labels, ranked, self.task.positive)
+        precision = average_precision(logits, labels, ranked, self.task.positive)
+        there = labels >= 0
+        losses = cross_entropy(jnp.maximum(labels, 0), logits)
+        loss = jnp.where(there, losses, 0).sum() / there.sum()
+        return precision - LOSS_SHARE * jnp.minimum(loss, MOST_LOSS)
 
     def _logits(self, trainable: Tree, other: Tree, x: Any) -> Any:
         """Return the logits of these rows in float32, working out as many at once as fit in."""

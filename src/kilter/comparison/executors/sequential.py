@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import keras
 import numpy as np
-from scipy.special import softmax
+from scipy.special import log_softmax
 
 from kilter.comparison.executors.base import (
     DIVERGED,
+    LOSS_SHARE,
+    MOST_LOSS,
     EncodedFold,
     Executor,
     Forecast,
@@ -109,5 +111,7 @@ def _validate(task: Task, fold: EncodedFold, epoch: int, logits: np.ndarray) -> 
         return DIVERGED
     if task.to_the_end:
         return epoch
-    probabilities = softmax(logits.astype(np.float64), axis=1)
-    return average_precision(fold.validation_labels, probabilities, task.positive)
+    logs = log_softmax(logits.astype(np.float64), axis=1)
+    precision = average_precision(fold.validation_labels, np.exp(logs), task.positive)
+    loss = -logs[np.arange(len(logs)), fold.validation_labels].mean()
+    return precision - LOSS_SHARE * min(float(loss), MOST_LOSS)

@@ -1,0 +1,306 @@
+"""How good are kilter's probabilities beside those of boosted trees and balanced forests?
+
+Five stratified, shuffled folds with seed 0; every method gets the same training rows and is
+scored on the same test rows. ``quality.py TABLE ...`` runs some tables alone, ``--only M,N``
+some methods. Results go to ``runs/quality.jsonl`` as they come and are not measured again;
+the page is made of all that is there. imbalanced-ensemble needs an older scikit-learn: it gets
+an environment of its own, ``runs/imbalanced-ensemble``, made when it is first needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pandas as pd
+from imblearn.ensemble import BalancedRandomForestClassifier
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import make_pipeline
+from lightgbm import LGBMClassifier
+from scipy.stats import rankdata
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.datasets import load_digits
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from kilter import KilterClassifier
+from kilter._types import ValidationScores
+from kilter.decide import Threshold
+from kilter.metrics import brier, log_loss, macro_f1
+
+HERE = Path(__file__).resolve()
+SHARED = HERE.parents[2] / "shared" / "data"
+RUNS = HERE.parents[1] / "runs"
+RESULTS = RUNS / "quality.jsonl"
+TABLES = (
+    *("abalone9-18", "yeast4", "car", "sick", "page-blocks", "phoneme", "satimage-2"),
+    *("mammography", "adult", "bank", "kddcup10"),
+)
+FOLDS = 5
+MOST_ROWS = 50_000  # of kddcup10 every tenth or so
+FEWEST_ROWS = 10  # of a class
+FIGURES = ("auprc", "log_loss", "brier", "macro_f1")
+LOWER = ("log_loss", "brier")
+
+
+class Part(NamedTuple):
+    """Rows with their labels as positions."""
+
+    x: pd.DataFrame
+    y: np.ndarray
+
+
+def read(table: str) -> Part:
+    """Return a table of the shared collection, or digits where that is absent."""
+    if not SHARED.exists():
+        bunch = load_digits(as_frame=True)
+        return Part(bunch.data, np.asarray(bunch.target == 8, int))
+    frame = pd.read_parquet(SHARED / f"{table}.parquet")
+    counts = frame["target"].value_counts()
+    frame = frame[frame["target"].isin(counts[counts >= FEWEST_ROWS].index)]
+    if len(frame) > MOST_ROWS:
+        frame, _ = train_test_split(
+            frame, train_size=MOST_ROWS, stratify=frame["target"], random_state=0
+        )
+        counts = frame["target"].value_counts()
+        frame = frame[frame["target"].isin(counts[counts >= FEWEST_ROWS].index)]
+    frame = frame.reset_index(drop=True)
+    return Part(frame.drop(columns="target"), np.unique(frame["target"], return_inverse=True)[1])
+
+
+def one_hot() -> Any:
+    """Return what makes numbers of text, and fills in what is missing."""
+    numbers = make_column_selector(dtype_include="number")
+    others = make_column_selector(dtype_exclude="number")
+    words = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float64)
+    return make_column_transformer(
+        (SimpleImputer(strategy="median", keep_empty_features=True), numbers),
+        (words, others),
+    )
+
+
+def as_categories(x: pd.DataFrame) -> pd.DataFrame:
+    """Return text as pandas' categories, which boosted trees of both libraries take."""
+    text = x.select_dtypes(exclude="number").columns
+    return x.assign(**{name: pd.Categorical(x[name].astype(str)) for name in text})
+
+
+Method = Callable[[Part, pd.DataFrame], np.ndarray]
+
+
+class Kilter:
+    """kilter's classifier, which tunes its threshold itself."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
+        self.labels = np.empty(0)
+
+    def __call__(self, train: Part, x: pd.DataFrame) -> np.ndarray:
+        """Return probabilities; the decisions are kept."""
+        model = KilterClassifier(**self.settings).fit(*train)
+        self.labels = model.predict(x)
+        return model.predict_proba(x)
+
+
+def fitted(make: Callable[[], Any]) -> Method:
+    """Fit a pipeline on rows that are encoded one-hot."""
+    return lambda train, x: make().fit(*train).predict_proba(x)
+
+
+def trees(make: Callable[[], Any]) -> Method:
+    """Fit boosted trees, which see to text and missing values themselves."""
+
+    def method(train: Part, x: pd.DataFrame) -> np.ndarray:
+        both = as_categories(pd.concat([train.x, x]))
+        model = make().fit(both.iloc[: len(train.x)], train.y)
+        return model.predict_proba(both.iloc[len(train.x) :])
+
+    return method
+
+
+def light(**settings: Any) -> LGBMClassifier:
+    return LGBMClassifier(
+        n_estimators=300, learning_rate=0.05, n_jobs=-1, verbose=-1, random_state=0, **settings
+    )
+
+
+def neighbors_of_rarest(y: np.ndarray) -> int:
+    return max(1, min(5, int(np.bincount(y).min()) - 1))
+
+
+def smote_mlp(train: Part, x: pd.DataFrame) -> np.ndarray:
+    smote = SMOTE(random_state=0, k_neighbors=neighbors_of_rarest(train.y))
+    mlp = MLPClassifier((64, 64), early_stopping=True, max_iter=200, random_state=0)
+    return fitted(lambda: make_pipeline(one_hot(), StandardScaler(), smote, mlp))(train, x)
+
+
+SPE = """
+import sys
+import numpy as np
+from imbens.ensemble import SelfPacedEnsembleClassifier
+given = np.load(sys.argv[1])
+model = SelfPacedEnsembleClassifier(random_state=0, n_estimators=50)
+np.save(sys.argv[2], model.fit(given["x"], given["y"]).predict_proba(given["test"]))
+"""
+
+
+def self_paced(train: Part, x: pd.DataFrame) -> np.ndarray:
+    encoder = one_hot().fit(train.x)
+    with tempfile.TemporaryDirectory() as folder:
+        given, found = Path(folder) / "given.npz", Path(folder) / "found.npy"
+        np.savez(given, x=encoder.transform(train.x), y=train.y, test=encoder.transform(x))
+        command = [str(_older_python()), "-W", "ignore", "-c", SPE, str(given), str(found)]
+        subprocess.run(command, check=True)
+        return np.load(found)
+
+
+def _older_python() -> Path:
+    folder = RUNS / "imbalanced-ensemble"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        packages = ["imbalanced-ensemble==0.2.3", "scikit-learn==1.6.0"]
+        subprocess.run([str(python), "-m", "pip", "-qq", "install", *packages], check=True)
+    return python
+
+
+def balanced_forest() -> Any:
+    forest = BalancedRandomForestClassifier(
+        sampling_strategy="all", replacement=True, bootstrap=False, n_jobs=-1, random_state=0
+    )
+    return make_pipeline(one_hot(), forest)
+
+
+METHODS: dict[str, Method] = {
+    "kilter": Kilter(),
+    "lightgbm": trees(light),
+    "lightgbm-balanced": trees(lambda: light(class_weight="balanced")),
+    "hist-gradient-boosting": trees(
+        lambda: HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
+    ),
+    "balanced-forest": fitted(balanced_forest),
+    "self-paced": self_paced,
+    "smote-mlp": smote_mlp,
+}
+
+
+def auprc(y: np.ndarray, p: np.ndarray) -> float:
+    """Return the average precision of the rarest of two classes, or the mean over all."""
+    n_classes = p.shape[1]
+    ranked = [int(np.bincount(y).argmin())] if n_classes == 2 else range(n_classes)
+    return float(np.mean([average_precision_score(y == c, p[:, c]) for c in ranked]))
+
+
+def measure(method: Method, train: Part, test: Part) -> dict[str, float]:
+    """Fit and score."""
+    begun = time.perf_counter()
+    p = method(train, test.x)
+    seconds = time.perf_counter() - begun
+    own = isinstance(method, Kilter)
+    predicted = method.labels if own else tune(method, train).apply(p)
+    return {
+        "auprc": auprc(test.y, p),
+        "log_loss": log_loss(test.y, p),
+        "brier": brier(test.y, p),
+        "macro_f1": macro_f1(test.y, predicted),
+        "seconds": seconds,
+    }
+
+
+def tune(method: Method, train: Part) -> Threshold:
+    """Tune a threshold on a fifth of the training rows, for what has none of its own."""
+    rows, held = train_test_split(
+        np.arange(len(train.y)), test_size=0.2, stratify=train.y, random_state=0
+    )
+    inner, validation = (Part(train.x.iloc[part], train.y[part]) for part in (rows, held))
+    return Threshold.fit(ValidationScores(validation.y, method(inner, validation.x)))
+
+
+def run(table: str, name: str) -> None:
+    """Measure a method on all folds of a table, and write the means down."""
+    data, found = read(table), []
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    for train, test in folds.split(data.x, data.y):
+        parts = (Part(data.x.iloc[rows], data.y[rows]) for rows in (train, test))
+        found.append(measure(METHODS[name], *parts))
+    means = {key: float(np.mean([one[key] for one in found])) for key in found[0]}
+    with RESULTS.open("a") as file:
+        file.write(json.dumps({"table": table, "method": name, **means}) + "\n")
+    print(table, name, {k: round(v, 4) for k, v in means.items()}, file=sys.stderr, flush=True)
+
+
+def results() -> dict[str, dict[str, dict[str, float]]]:
+    """Return what was measured, by table and method."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    if RESULTS.exists():
+        for line in RESULTS.read_text().splitlines():
+            row = json.loads(line)
+            found.setdefault(row["table"], {})[row["method"]] = row
+    return found
+
+
+def ranks(rows: dict[str, dict[str, dict[str, float]]], figure: str) -> dict[str, float]:
+    """Return the mean rank of each method over the tables that all have."""
+    names = list(METHODS)
+    complete = [row for row in rows.values() if all(name in row for name in names)]
+    sign = 1 if figure in (*LOWER, "seconds") else -1
+    each = [rankdata([sign * row[name][figure] for name in names]) for row in complete]
+    return dict(zip(names, np.mean(each, axis=0), strict=True)) if each else {}
+
+
+def show(rows: dict[str, dict[str, dict[str, float]]]) -> None:
+    """Print the page."""
+    print("# Quality\n")
+    print("Written by `make bench` from `benchmarks/quality.py`; do not edit.\n")
+    print((__doc__ or "").partition("\n\n")[2].partition("``quality.py")[0].strip())
+    print(f"{platform.machine()}, {os.cpu_count()} cores.\n")
+    print("Mean rank over the tables, 1 is best:\n")
+    table_of = {figure: ranks(rows, figure) for figure in (*FIGURES, "seconds")}
+    print(f"| method | {' | '.join(table_of)} |\n|---|{'---|' * len(table_of)}")
+    for name in METHODS:
+        cells = [f"{found[name]:.2f}" if found else "" for found in table_of.values()]
+        print(f"| {name} | {' | '.join(cells)} |")
+    for figure in (*FIGURES, "seconds"):
+        print(f"\n## {figure}\n\n| table | {' | '.join(METHODS)} |")
+        print(f"|---|{'---|' * len(METHODS)}")
+        for table, row in rows.items():
+            cells = [f"{row[name][figure]:.3f}" if name in row else "" for name in METHODS]
+            print(f"| {table} | {' | '.join(cells)} |")
+
+
+def main() -> None:
+    """Measure what is missing and print the page."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tables", nargs="*")
+    parser.add_argument("--only", default=",".join(METHODS))
+    given = parser.parse_args()
+    RUNS.mkdir(exist_ok=True)
+    warnings.simplefilter("ignore")
+    for table in given.tables or TABLES:
+        for name in given.only.split(","):
+            if name not in results().get(table, {}):
+                run(table, name)
+    show(results())
+
+
+if __name__ == "__main__":
+    main()
