@@ -86,8 +86,11 @@ class NumberEmbedding(keras.layers.Layer):
         """Return (rows, numbers * units + other columns) from (rows, columns)."""
         end = self.scales * self.numbers
         scaled, others = ops.reshape(x[:, :end], (-1, self.scales, self.numbers)), x[:, end:]
-        bent = ops.einsum("rnb,nbu->rnu", self._in_pieces(scaled[:, 0, :, None]), self.pieces)
-        embedded = ops.einsum("rsn,snu->rnu", scaled, self.slope) + self.offset + bent
+        # All parts in one product: a CPU is slow at many of few columns.
+        parts = self._in_pieces(scaled[:, 0, :, None]), ops.transpose(scaled, (0, 2, 1))
+        weights = self.pieces, ops.transpose(self.slope, (1, 0, 2))
+        parts, weights = ops.concatenate(parts, axis=2), ops.concatenate(weights, axis=1)
+        embedded = ops.einsum("rnf,nfu->rnu", parts, weights) + self.offset
         flat = ops.reshape(embedded, (-1, self.numbers * self.units))
         return ops.concatenate([flat, others], axis=-1)
 

@@ -1,0 +1,34 @@
+"""From a plan to networks and lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import pytest
+
+from kilter.comparison.plan import Plan
+from kilter.comparison.prepare import lanes_of, prepare
+from kilter.data import load
+from kilter.models import Members
+
+
+def test_every_training_is_there_once() -> None:
+    plan = Plan.make(["none", "logit-adjust", "balanced-softmax"], folds=3, seeds=2)
+    lanes = lanes_of(plan)  # none and the baseline are one, and so are the other two
+    assert len(lanes) == len(set(lanes)) == 2 * 3 * 2
+
+
+@pytest.mark.parametrize(("network", "kind"), [("tabm", Members), ("mlp", keras.Sequential)])
+def test_the_network_is_the_plans(table_of: Callable, network: str, kind: type) -> None:
+    plan = Plan.make([], folds=2, seeds=1, network=network, members=3, hidden=(5,), dropout=0.3)
+    splits, task = prepare(plan, load(table_of(3), "target"))
+    assert len(splits) == len(task.folds) == 2
+    model = task.network(0, 0)
+    assert isinstance(model, kind)
+    assert model.input_shape == (None, task.width)
+    assert (task.n_classes, task.positive) == (3, 2)
+    if network == "tabm":
+        _, embedding, dense, dropout, _ = model.network.layers
+        assert (embedding.numbers, embedding.scales) == (2, 2)  # two numbers, on two scales each
+        assert (dense.units, dense.members, dropout.rate) == (5, 3, 0.3)
