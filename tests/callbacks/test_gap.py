@@ -174,3 +174,29 @@ def test_arguments_are_checked(options: dict[str, Any], message: str) -> None:
     data = {"training_data": (X, Y), "validation_data": (VAL_X, VAL_Y)}
     with pytest.raises(ArgumentError, match=message):
         GapWatcher(**{**data, **options})
+
+
+def watched(script: list[np.ndarray], epochs: int, **settings: Any) -> GapWatcher:
+    watcher = GapWatcher((X, Y > 0), (VAL_X, VAL_Y > 0), verbose=0, **settings)
+    train(watcher, script, epochs)
+    return watcher
+
+
+def test_two_trainings_are_compared_class_by_class() -> None:
+    before, after = watched(overfitting(), 12), watched(overfitting(2), 2)
+    rare, common = after.compare(before).splitlines()[::-1]
+    gaps = [-np.log(0.4 * 0.7**e) + np.log(0.6 + 0.03 * e) for e in (11, 1)]
+    assert rare == (
+        f"Class `1`: the gap between validation and training loss shrank from {gaps[0]:.3g} to "
+        f"{gaps[1]:.3g}; the lowest validation loss is {-np.log(0.4):.3g} instead of "
+        f"{-np.log(0.4):.3g}."
+    )
+    assert common.startswith("Class `0`: the gap")
+
+
+def test_only_like_trainings_are_compared() -> None:
+    one, other = watched(overfitting(1), 1), watched(overfitting(1), 1, class_names=["a", "b"])
+    with pytest.raises(ArgumentError, match="`before` must have the same classes"):
+        one.compare(other)
+    with pytest.raises(ArgumentError, match="each have watched an epoch"):
+        one.compare(GapWatcher((X, Y > 0), (VAL_X, VAL_Y > 0), verbose=0))

@@ -30,6 +30,18 @@ def sentence(c: Curve) -> str:
     )
 
 
+def change_of_gap(name: str, before: tuple[float, float], after: tuple[float, float]) -> str:
+    """Return one sentence about how the gap and the validation loss of a class changed."""
+    (gap, loss), (new_gap, new_loss) = before, after
+    if not math.isfinite(gap + new_gap):
+        return f"Class `{name}` cannot be compared: no rows in training or in validation."
+    word = "shrank" if new_gap < gap else "grew"
+    return (
+        f"Class `{name}`: the gap between validation and training loss {word} from {gap:.3g} to "
+        f"{new_gap:.3g}; the lowest validation loss is {new_loss:.3g} instead of {loss:.3g}."
+    )
+
+
 def _try(guilty: list[Curve], curves: Sequence[Curve]) -> Iterator[str]:
     if not guilty:
         return

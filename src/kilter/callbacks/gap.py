@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kilter._errors import ArgumentError
-from kilter.callbacks._advice import overfitting_lines, sentence
+from kilter.callbacks._advice import change_of_gap, overfitting_lines, sentence
 from kilter.callbacks._curve import Curve
 from kilter.callbacks._rows import Rows, predict, read_rows, sample_rows
 from kilter.metrics.calibration import EPSILON
@@ -120,6 +120,34 @@ class GapWatcher(keras.callbacks.Callback):
             return "No epoch was watched yet."
         return "\n".join(overfitting_lines(self._curves))
 
+    def compare(self, before: GapWatcher) -> str:
+        """Say in words how the gap of each class changed since another training.
+
+        Parameters
+        ----------
+        before : GapWatcher
+            Of that training, on the same rows and classes.
+
+        Returns
+        -------
+        str
+            A line a class: the gap at the last watched epoch, and the lowest validation loss.
+
+        Raises
+        ------
+        ArgumentError
+            If one has watched no epoch, or the classes differ.
+        """
+        if not (self.history and before.history):
+            raise ArgumentError("`before` and this must each have watched an epoch. Run `fit`.")
+        if self.class_names != before.class_names:
+            raise ArgumentError(
+                f"`before` must have the same classes, {self.class_names}; got "
+                f"{before.class_names}."
+            )
+        pairs = zip(self.class_names, _gaps(before), _gaps(self), strict=True)
+        return "\n".join(change_of_gap(*pair) for pair in pairs)
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget what an earlier ``fit`` showed."""
         self._forget()
@@ -171,6 +199,12 @@ class GapWatcher(keras.callbacks.Callback):
         for curve in self._curves:
             if curve.overfits and curve.name not in before:
                 print(f"\n{sentence(curve)}")
+
+
+def _gaps(watcher: GapWatcher) -> list[tuple[float, float]]:
+    """Return the last gap and the lowest validation loss of each class."""
+    lowest = np.array([epoch["val_loss"] for epoch in watcher.history]).min(axis=0)
+    return list(zip(watcher.history[-1]["gap"], lowest, strict=True))
 
 
 def _mean(values: np.ndarray) -> float:

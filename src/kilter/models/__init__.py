@@ -9,6 +9,7 @@ from kilter.models.members import (
     average_members,
     each_member,
 )
+from kilter.models.regularise import regularise
 from kilter.models.tabular import mlp, tabm
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "average_networks",
     "each_member",
     "mlp",
+    "regularise",
     "tabm",
 ]
