@@ -74,7 +74,7 @@ def read(table: str) -> Part:
     if not SHARED.exists():
         bunch = load_digits(as_frame=True)
         return Part(bunch.data, np.asarray(bunch.target == 8, int))
-    frame = pd.read_parquet(SHARED / f"{table}.parquet")
+    frame = pd.read_parquet(SHARED / f"{table}.parquet").dropna(axis=1, how="all")
     counts = frame["target"].value_counts()
     frame = frame[frame["target"].isin(counts[counts >= FEWEST_ROWS].index)]
     if len(frame) > MOST_ROWS:
