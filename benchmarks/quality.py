@@ -84,6 +84,8 @@ def read(table: str) -> Part:
         counts = frame["target"].value_counts()
         frame = frame[frame["target"].isin(counts[counts >= FEWEST_ROWS].index)]
     frame = frame.reset_index(drop=True)
+    for name in frame.select_dtypes(exclude="number").columns:
+        frame[name] = frame[name].astype(object).where(frame[name].notna(), np.nan)
     return Part(frame.drop(columns="target"), np.unique(frame["target"], return_inverse=True)[1])
 
 
