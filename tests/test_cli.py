@@ -31,7 +31,7 @@ from kilter.comparison.result import FILES
 # `kilter.comparison.run` is the function; this is the module that holds it.
 driver = importlib.import_module("kilter.comparison.run")
 
-SMALL = ("--remedies", "class-weights", "--folds", "2", "--seeds", "1")
+SMALL = ("--remedies", "class-weights", "--folds", "2", "--seeds", "1", "--network", "mlp")
 FRAUD = ("--target", "fraud")
 COMMANDS = ("demo", "inspect", "compare", "predict", "report")
 
@@ -616,7 +616,10 @@ TABLES: dict[str, tuple[Callable[[], Any], Sequence[str]]] = {
     "no column": (lambda: write(table(freud=range(120))), []),
     "one class": (lambda: write(table(positives=0)), ["`fraud`", "two classes", "Check"]),
     "two rows": (lambda: write(table(positives=2)), ["`1` has 2 distinct rows", "collect more"]),
-    "all missing": (lambda: write(table(m=pa.nulls(120))), ["`m` must hold", "`--drop m`"]),
+    "all missing": (
+        lambda: write({"m": pa.nulls(60), "fraud": [0, 1] * 30}),
+        ["no feature columns left", "`m`"],
+    ),
     "infinite": (lambda: write(table(m=[np.inf] * 120)), ["`m` must be finite", "Replace"]),
     "no labels": (lambda: write(table(fraud=[0, 1, None] * 40)), ["`fraud`", "40 rows", "Fill"]),
     "regression": (
@@ -678,6 +681,7 @@ def test_bad_files(name: str, content: bytes | None, fragments: Sequence[str]) -
         (["--remedies", "focal,focal"], ["`focal` twice"]),
         (["--metric", "f1"], ["`metric` must be one of", "macro_f1", "`f1`"]),
         (["--metric", "macro-f1"], ["Did you mean `macro_f1`?"]),
+        (["--network", "tabn"], ["`network` must be one of tabm, mlp", "Did you mean `tabm`?"]),
         (["--memory", "0"], ["`memory` must be above 0; got 0.0. It counts GiB."]),
         (["--devices", "0"], ["`devices` must be a whole number of at least 1; got 0."]),
         (["--executor", "gpu"], ["`executor` must be one of auto, lanes", "`gpu`"]),

@@ -160,7 +160,7 @@ def forecast(
     >>> x, y = sklearn.datasets.make_classification(400, 4, weights=[0.9], random_state=0)
     >>> table = pandas.DataFrame(x, columns=list("abcd")).assign(fraud=y)
     >>> kilter.comparison.forecast(table, "fraud", remedies="focal", folds=2).trainings
-    12
+    15
     """
     plan = Plan.make(remedies, **settings)
     dataset = load(data, target, drop=tuple(drop), group=group, time=time)

@@ -123,8 +123,8 @@ def pieces(bins: int) -> tuple[np.ndarray, ...]:
     Examples
     --------
     >>> starts, widths, low, high = pieces(4)
-    >>> starts.round(2).tolist(), low.tolist()[1:]
-    ([-1.35, -0.67, 0.0, 0.67], [0.0, 0.0, 0.0])
+    >>> starts.round(2), widths.round(2)[1:]
+    (array([-1.35, -0.67,  0.  ,  0.67], dtype=float32), array([0.67, 0.67, 0.67], dtype=float32))
     """
     knots = norm.ppf(np.arange(1, bins) / bins)
     width = knots[1] - knots[0] if bins > 2 else 1.0

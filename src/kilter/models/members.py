@@ -223,7 +223,7 @@ def average_members(logits: Any) -> Any:
     --------
     >>> import numpy as np
     >>> together = average_members(np.log(np.array([[[0.2, 0.8], [0.6, 0.4]]], "float32")))
-    >>> np.exp(np.asarray(together)).round(2).tolist()
+    >>> np.exp(np.asarray(together, "float64")).round(2).tolist()
     [[0.4, 0.6]]
     """
     logs = ops.log_softmax(logits, axis=-1)
