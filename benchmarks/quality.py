@@ -75,18 +75,21 @@ def read(table: str) -> Part:
         bunch = load_digits(as_frame=True)
         return Part(bunch.data, np.asarray(bunch.target == 8, int))
     frame = pd.read_parquet(SHARED / f"{table}.parquet").dropna(axis=1, how="all")
-    counts = frame["target"].value_counts()
-    frame = frame[frame["target"].isin(counts[counts >= FEWEST_ROWS].index)]
+    frame = without_rare(frame)
     if len(frame) > MOST_ROWS:
-        frame, _ = train_test_split(
-            frame, train_size=MOST_ROWS, stratify=frame["target"], random_state=0
-        )
-        counts = frame["target"].value_counts()
-        frame = frame[frame["target"].isin(counts[counts >= FEWEST_ROWS].index)]
+        labels = frame["target"]
+        frame, _ = train_test_split(frame, train_size=MOST_ROWS, stratify=labels, random_state=0)
+        frame = without_rare(frame)
     frame = frame.reset_index(drop=True)
     for name in frame.select_dtypes(exclude="number").columns:
         frame[name] = frame[name].astype(object).where(frame[name].notna(), np.nan)
     return Part(frame.drop(columns="target"), np.unique(frame["target"], return_inverse=True)[1])
+
+
+def without_rare(frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out classes that are too rare for five folds."""
+    counts = frame["target"].value_counts()
+    return frame[frame["target"].isin(counts[counts >= FEWEST_ROWS].index)]
 
 
 def one_hot() -> Any:

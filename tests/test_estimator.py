@@ -137,6 +137,16 @@ def test_a_class_too_rare_for_the_folds_gets_fewer(rows: tuple[np.ndarray, np.nd
     assert clf.predict_proba(x).shape == (240, 2)
 
 
+@pytest.mark.parametrize("remedy", ["smote", "auto"])
+def test_a_threshold_is_for_unequal_classes_or_a_recall(remedy: str) -> None:
+    x, y = make_classification(240, 5, weights=[0.6], class_sep=0.5, random_state=0)
+    quick = {**QUICK, "epochs": 2}
+    plain = KilterClassifier(remedy, **quick).fit(x, y)
+    np.testing.assert_array_equal(plain.predict(x), plain.predict_proba(x).argmax(axis=1))
+    careful = KilterClassifier(remedy, **quick, min_recall=0.95).fit(x, y)
+    assert (careful.predict(x) == 1)[y == 1].mean() > 0.9
+
+
 def test_names_that_are_taken_and_a_remedy_that_is_none(
     rows: tuple[np.ndarray, np.ndarray],
 ) -> None:

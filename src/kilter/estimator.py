@@ -120,7 +120,8 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         ----------
         X : array or dataframe of shape (rows, columns)
         y : array of shape (rows,)
-            At least two classes, each with six different rows or more.
+            At least two classes. Each should have six different rows or more: with fewer, none
+            are left to calibrate on, and a warning says so.
         groups : array of shape (rows,), optional
             Rows of a group stay in the same fold.
 
@@ -135,11 +136,12 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         dataset = _dataset(table, y, groups)
         self.classes_ = np.unique(y)
         if self.remedy == AUTO:
-            self.result_ = run(self._plan(find_remedies(None)), dataset, executor=self.executor)
+            plan = self._plan(find_remedies(None), dataset)
+            self.result_ = run(plan, dataset, executor=self.executor)
             self.model_ = self.result_.model
         else:
-            remedy = _decided(find_remedies([self.remedy])[-1], dataset.labels)
-            self.model_ = fit(self._plan([remedy]), dataset, executor=self.executor)
+            plan = self._plan(find_remedies([self.remedy])[-1:], dataset)
+            self.model_ = fit(plan, dataset, executor=self.executor)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -150,8 +152,9 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """Return labels, (rows,).
 
-        Where the largest class has at least three times the rows of the smallest, a threshold
-        decides that was tuned on validation rows; else the most probable class wins.
+        Where the largest class has at least three times the rows of the smallest, or
+        ``min_recall`` is asked for, a threshold decides that was tuned on validation rows; else
+        the most probable class wins.
         """
         probabilities = self.predict_proba(X)
         labels: np.ndarray = self.classes_[self.model_.decision.apply(probabilities)]
@@ -165,7 +168,9 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.categorical = True
         return tags
 
-    def _plan(self, remedies: Sequence[Remedy]) -> Plan:
+    def _plan(self, remedies: Sequence[Remedy], dataset: Dataset) -> Plan:
+        if self.min_recall is None and _are_alike(dataset.labels):
+            remedies = [dataclasses.replace(one, decide=Decide(tuned=False)) for one in remedies]
         named = {field.name for field in dataclasses.fields(Plan)} & set(self.get_params())
         settings = {name: getattr(self, name) for name in named}
         return Plan(tuple(remedies), seed=self.random_state, **settings)
@@ -180,12 +185,10 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         return pa.table({f"x{place}": column for place, column in enumerate(rows.T)})
 
 
-def _decided(remedy: Remedy, labels: np.ndarray) -> Remedy:
-    """Leave the threshold alone where classes are alike: tuning would fit noise."""
+def _are_alike(labels: np.ndarray) -> bool:
+    """Say whether classes are about as large as each other: a threshold would fit noise."""
     counts = np.bincount(labels)
-    if counts.max() >= TUNED_FROM * counts.min():
-        return remedy
-    return dataclasses.replace(remedy, decide=Decide(tuned=False))
+    return bool(counts.max() < TUNED_FROM * counts.min())
 
 
 def _dataset(table: pa.Table, y: np.ndarray, groups: Any) -> Dataset:

@@ -33,7 +33,7 @@ def test_networks_learn_from_all_rows_for_as_long_as_is_asked(quick, small: Call
     parts = small(remedies="smote,focal")
     seen: list[bool] = []
     remedy = REMEDIES["smote"]
-    encoder, network = refit(quick, parts.task, parts.dataset, remedy, 7, lambda: seen.append(True))
+    encoder, network = refit(quick, parts.plan, parts.dataset, remedy, 7, lambda: seen.append(True))
     assert len(seen) == len(quick.refitted) == parts.plan.seeds
     for task, one in quick.refitted:
         assert (task.plan.epochs, task.plan.patience, len(task.folds)) == (7, 7, 1)
@@ -42,7 +42,7 @@ def test_networks_learn_from_all_rows_for_as_long_as_is_asked(quick, small: Call
         assert one.lane.training == remedy.training
     assert network.input_shape == (None, encoder.width)
     quick.refitted.clear()
-    refit(quick, parts.task, parts.dataset, REMEDIES["focal"], 7)
+    refit(quick, parts.plan, parts.dataset, REMEDIES["focal"], 7)
     assert not len(quick.refitted[0][0].folds[0].neighbors)  # which nobody needs
 
 

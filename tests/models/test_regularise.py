@@ -101,6 +101,25 @@ def test_penalties_are_those_of_the_formula() -> None:
     assert kinds(stronger) == ["InputLayer", *kinds(model)]
 
 
+def test_a_model_within_the_model_is_treated_alike() -> None:
+    rows = keras.Input((5,))
+    model = keras.Model(rows, L.Dense(2, name="head")(sequential_body()(rows)))
+    stronger = regularise(model, dropout=0.3, l2=0.1)
+    x = inputs(model)
+    np.testing.assert_allclose(
+        stronger.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5, atol=1e-6
+    )
+    kernels = [w for w in model.get_weights() if w.ndim == 2]
+    found = sum(keras.ops.convert_to_numpy(loss) for loss in stronger.losses)
+    assert found == pytest.approx(sum(0.1 * (w**2).sum() for w in kernels), rel=1e-5)
+    assert kinds(stronger.layers[1]) == ["InputLayer", "Dense", "Dropout", "Dense"]
+    assert kinds(stronger) == ["InputLayer", "Functional", "Dropout", "Dense"]
+
+
+def sequential_body() -> keras.Model:
+    return keras.Sequential([keras.Input((5,)), L.Dense(4, "relu"), L.Dense(3, "relu")])
+
+
 def test_a_penalty_that_is_there_stays() -> None:
     own = keras.regularizers.L2(0.5)
     model = keras.Sequential([keras.Input((2,)), L.Dense(2, kernel_regularizer=own), L.Dense(2)])

@@ -18,13 +18,13 @@ import numpy as np
 
 from kilter._types import Dataset, Split
 from kilter.artifact import Model
-from kilter.comparison.executors.base import Executor, Lane, Task, Trained
+from kilter.comparison.executors.base import Executor, Lane, Trained
 from kilter.comparison.folds import encode_all
 from kilter.comparison.judge import calibrate, fit_decision, pooled_validation
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import make_task
 from kilter.comparison.remedy import Remedy
-from kilter.data import Encoder
+from kilter.data import Encoder, rarest_class
 from kilter.decide import Calibrator, Threshold
 from kilter.models import average_networks
 
@@ -38,7 +38,7 @@ class Final(NamedTuple):
 
 def hand_over(
     executor: Executor,
-    task: Task,
+    plan: Plan,
     dataset: Dataset,
     remedy: Remedy,
     splits: Sequence[Split],
@@ -49,7 +49,7 @@ def hand_over(
 
     Parameters
     ----------
-    executor, task
+    executor, plan
         Of the comparison.
     dataset : Dataset
         All rows.
@@ -64,9 +64,10 @@ def hand_over(
     """
     validated = pooled_validation(splits, trained)
     calibrator = Calibrator.fit(validated)
-    decision = fit_decision(task.plan, remedy, calibrate(calibrator, validated), task.positive)
+    positive = rarest_class(dataset.labels)
+    decision = fit_decision(plan, remedy, calibrate(calibrator, validated), positive)
     epochs = best_epochs(trained)
-    encoder, network = refit(executor, task, dataset, remedy, epochs, observe)
+    encoder, network = refit(executor, plan, dataset, remedy, epochs, observe)
     return Final(Model(dataset.schema, encoder, network, calibrator, decision), epochs)
 
 
@@ -79,28 +80,27 @@ def without_folds(executor: Executor, plan: Plan, dataset: Dataset, remedy: Reme
         stacklevel=2,
     )
     n_classes = len(dataset.schema.classes)
-    task = make_task(plan, dataset, (encode_all(dataset, plan)[1],))
-    encoder, network = refit(executor, task, dataset, remedy, max(1, plan.epochs // 2))
+    encoder, network = refit(executor, plan, dataset, remedy, max(1, plan.epochs // 2))
     nothing = Calibrator(1.0, (0.0,) * n_classes)
     return Model(dataset.schema, encoder, network, nothing, Threshold.plain(n_classes))
 
 
 def refit(
     executor: Executor,
-    task: Task,
+    plan: Plan,
     dataset: Dataset,
     remedy: Remedy,
     epochs: int,
     observe: Callable[[], None] = lambda: None,
 ) -> tuple[Encoder, keras.Model]:
     """Train one network a seed on all rows for so many epochs, and join them."""
-    plan = replace(task.plan, epochs=epochs, patience=epochs, remedies=(remedy,))
+    plan = replace(plan, epochs=epochs, patience=epochs, remedies=(remedy,))
     encoder, fold = encode_all(dataset, plan)
-    again = replace(task, plan=plan, folds=(fold,), to_the_end=True)
+    task = replace(make_task(plan, dataset, (fold,)), to_the_end=True)
     lanes = [Lane(remedy.training, 0, seed) for seed in range(plan.seeds)]
     networks: dict[int, keras.Model] = {}
-    for one in executor.train(again, lanes):
-        networks[one.lane.seed] = again.network(0, one.lane.seed)
+    for one in executor.train(task, lanes):
+        networks[one.lane.seed] = task.network(0, one.lane.seed)
         networks[one.lane.seed].set_weights(one.weights)
         observe()
     return encoder, average_networks([networks[lane.seed] for lane in lanes])

@@ -94,7 +94,7 @@ def run(
     remedy = choose(compared).outcome.remedy
     its_own = _to_go_by(dataset, plan, remedy, trained)
     del trained  # the logits of all trainings are gigabytes where a table is large
-    final = hand_over(trainer, task, dataset, remedy, splits, its_own, watch.refitted)
+    final = hand_over(trainer, plan, dataset, remedy, splits, its_own, watch.refitted)
     summary = summarize(
         plan,
         dataset,
@@ -130,7 +130,7 @@ def fit(plan: Plan, dataset: Dataset, *, executor: str = "auto") -> Model:
     splits, task = prepare(plan, dataset)
     trained = _train(trainer, task, None, _Watch(plan, None))
     its_own = _to_go_by(dataset, plan, remedy, trained)
-    return hand_over(trainer, task, dataset, remedy, splits, its_own).model
+    return hand_over(trainer, plan, dataset, remedy, splits, its_own).model
 
 
 def forecast(

@@ -37,7 +37,8 @@ def regularise(
     Parameters
     ----------
     model : keras.Model
-        Sequential or functional, built; with its weights. It is not changed.
+        Sequential or functional, built; with its weights. It is not changed. Models within
+        it are treated alike.
     dropout : float
         Share of hidden units that are left out in a training step, before each layer with
         weights but the first; whole channels before convolutions. Inputs and outputs are
@@ -78,10 +79,16 @@ def regularise(
     if rate >= 1:
         raise ArgumentError(f"`dropout` must be below 1; got {dropout}. 0.2 to 0.5 is usual.")
     penalty = not_negative("l1", l1), not_negative("l2", l2)
-    if isinstance(model, Members):
-        changed: keras.Model = Members(_Copy(rate, *penalty, seed).of(model.network))
-    else:
-        changed = _Copy(rate, *penalty, seed).of(model)
+    copy = _Copy(rate, *penalty, seed)
+    members = isinstance(model, Members)
+    changed = copy.of(model.network if members else model)
+    if any((rate, *penalty)) and not copy.added:
+        raise ArgumentError(
+            "`model` has no place for dropout and no layer for a penalty. Dropout stands "
+            "between two layers with weights where there is none yet; penalties go to Keras's "
+            "own layers that have none."
+        )
+    changed = Members(changed) if members else changed
     if model.compiled:
         changed.compile_from_config(model.get_compile_config())
     return changed
@@ -103,14 +110,8 @@ class _Copy:
         if isinstance(model, keras.Sequential):  # as a graph, to put layers between its own
             graph = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
         copy = keras.models.clone_model(graph, clone_function=self.layer, call_function=self.call)
-        if (self.rate or self.l1 or self.l2) and not self.added:
-            raise ArgumentError(
-                "`model` has no place for dropout and no layer for a penalty. Dropout stands "
-                "between two layers with weights where there is none yet; penalties go to Keras's "
-                "own layers that have none."
-            )
         for layer in model.layers:
-            if id(layer) in self.copies:
+            if id(layer) in self.copies and not _is_graph(layer):
                 self.copies[id(layer)].set_weights(layer.get_weights())
         return copy
 
@@ -121,6 +122,8 @@ class _Copy:
         return self.copies[id(layer)]
 
     def _penalised(self, layer: keras.Layer) -> keras.Layer:
+        if _is_graph(layer):  # a model within the model
+            return self.of(layer)
         config = layer.get_config()
         free = [name for name in PENALISED if name in config and config[name] is None]
         if free and (self.l1 or self.l2):
@@ -152,9 +155,15 @@ class _Copy:
 
 def _has_weights(layer: keras.Layer) -> bool:
     """Say whether a layer multiplies by weights; a normalisation only scales."""
+    if _is_graph(layer):
+        return any(map(_has_weights, layer.layers))
     if isinstance(layer, MemberDense | MemberHeads):
         return True
     return any(name in layer.get_config() for name in PENALISED)
+
+
+def _is_graph(layer: Any) -> bool:
+    return isinstance(layer, keras.Sequential) or hasattr(layer, "operations")
 
 
 def _check_model(model: Any) -> None:
@@ -164,7 +173,7 @@ def _check_model(model: Any) -> None:
         raise ArgumentError(
             "`model` must be built. Put a `keras.Input` first, or call it on a batch."
         )
-    if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
+    if not _is_graph(model):
         raise ArgumentError(
             "`model` must be Sequential or functional; got one with a `call` of its own, which "
             "cannot be taken apart. Pass the part of it that is functional."
