@@ -56,13 +56,16 @@ def frame(rows: tuple[np.ndarray, np.ndarray]) -> tuple[pd.DataFrame, pd.Series]
     return table, pd.Series(np.where(y, "fraud", "fine"))
 
 
-CHECKS = list(estimator_checks_generator(KilterClassifier(**QUICK)))
+ENSEMBLES = ("blend", "self-paced")  # what is joined, and what is trained in rounds
+CHECKS = [
+    pytest.param(estimator, check, id=f"{remedy}-{getattr(check, 'func', check).__name__}")
+    for remedy in ("none+threshold", *ENSEMBLES)
+    for estimator, check in estimator_checks_generator(KilterClassifier(remedy, **QUICK))
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("estimator", "check"), CHECKS, ids=[getattr(c, "func", c).__name__ for _, c in CHECKS]
-)
+@pytest.mark.parametrize(("estimator", "check"), CHECKS)
 def test_scikit_learn_has_nothing_against_it(estimator: Any, check: Callable) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some checks have classes of five rows, or columns of y

@@ -38,7 +38,7 @@ LAYERS = (
         "callbacks",
         "models",
     ),
-    *("ensemble", "decide", "artifact", "report", "comparison", "estimator", "cli", "__main__"),
+    *("decide", "ensemble", "artifact", "report", "comparison", "estimator", "cli", "__main__"),
 )
 HEAVY = {"keras", "pandas", "polars", "sklearn", "jax", "torch", "tensorflow", "pyarrow", "numpy"}
 

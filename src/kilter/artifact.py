@@ -26,7 +26,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-import kilter.models  # noqa: F401 - Keras has to know its layers to open a network
+import kilter.ensemble
+import kilter.models  # noqa: F401 - Keras has to know their layers to open a network
 from kilter._errors import ArgumentError, ArtifactError, OutputError, SourceError
 from kilter._types import Features, Schema
 from kilter.data import Encoder, conform, number_names, schema_from_json, schema_to_json

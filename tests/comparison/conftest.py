@@ -89,7 +89,8 @@ class Quick(Executor):
         """Make up weights of the network's shapes; those of one are known, to build it once."""
         if id(task) not in self.shapes:
             self.shapes[id(task)] = [w.shape for w in task.network(0, 0).get_weights()]
-        rng = np.random.default_rng([lane.fold, lane.seed, int(1000 * abs(shift))])
+        key = [lane.fold, lane.seed, int(1000 * abs(shift)), lane.training[0].part]
+        rng = np.random.default_rng(key)
         return [rng.normal(size=shape).astype(np.float32) for shape in self.shapes[id(task)]]
 
     def logits(self, fold: EncodedFold, x: np.ndarray, lane: Lane) -> np.ndarray:

@@ -18,6 +18,7 @@ from kilter.comparison.judge import calibrate, decision_metric, fit_decision, ju
 from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import BASELINE, REMEDIES
 from kilter.decide import Calibrator, Costs, Threshold
+from kilter.ensemble import JOINTS
 
 
 def recomputed(rows: pd.DataFrame, classes: list[str], rarest: str) -> dict[str, float]:
@@ -61,7 +62,8 @@ def test_a_folds_answer_is_the_mean_of_its_seeds_probabilities(judged: SimpleNam
     outcomes = judge(judged.plan, judged.splits, judged.trained, judged.positive)
     assert [outcome.remedy for outcome in outcomes] == list(judged.plan.remedies)
     for outcome in outcomes:
-        seeds = [one for one in judged.trained if one.lane.training == outcome.remedy.training]
+        (training,) = outcome.remedy.trainings
+        seeds = [one for one in judged.trained if one.lane.training == training]
         for number, fold in enumerate(outcome.folds):
             of_fold = [softmax(one.test, axis=1) for one in seeds if one.lane.fold == number]
             assert len(of_fold) == 2
@@ -198,3 +200,25 @@ def test_nothing_is_tuned_for_the_untouched_network() -> None:
 def test_what_has_no_threshold_is_decided_by_macro_f1(metric: str) -> None:
     assert decision_metric(metric) == "macro_f1"
     assert decision_metric("mcc") == "mcc"
+
+
+@pytest.mark.parametrize("name", ["under-bagging", "blend", "vote", "stack"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_members_are_joined_by_what_validation_rows_say(small, name: str, n_classes: int) -> None:
+    parts = small(n_classes, remedies=name)
+    remedy = parts.plan.remedies[1]
+    (_, outcome) = judge(parts.plan, parts.splits, parts.trained, parts.positive)
+    for number, fold in enumerate(outcome.folds):
+        validated, tested = [], []
+        for training in remedy.trainings:
+            seeds = [
+                o for o in parts.trained if (o.lane.training, o.lane.fold) == (training, number)
+            ]
+            assert len(seeds) == 2
+            p = np.mean([softmax(one.validation.astype(float), axis=1) for one in seeds], axis=0)
+            validated.append(ValidationScores(parts.splits[number].validation.labels, p))
+            tested.append(np.mean([softmax(o.test.astype(float), axis=1) for o in seeds], axis=0))
+        joint = JOINTS[remedy.join].fit(validated)
+        np.testing.assert_allclose(fold.test.probabilities, joint.apply(tested), rtol=1e-6)
+    mine = [one for one in parts.trained if one.lane.training in remedy.trainings]
+    assert outcome.seconds == pytest.approx(0.25 * len(mine))

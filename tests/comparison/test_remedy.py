@@ -10,7 +10,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from kilter._errors import ArgumentError
 from kilter.comparison.remedy import (
     BASELINE,
+    PARTS,
     REMEDIES,
+    SINGLE,
     Decide,
     Draw,
     Loss,
@@ -91,8 +93,8 @@ def test_all_numbers_are_float32_of_one_shape() -> None:
 
 def test_what_trains_the_same_shares_a_training() -> None:
     shared = {}
-    for remedy in REMEDIES.values():
-        shared.setdefault(remedy.training, []).append(remedy.name)
+    for remedy in SINGLE:
+        shared.setdefault(remedy.trainings, []).append(remedy.name)
     assert [names for names in shared.values() if len(names) > 1] == [
         ["none", BASELINE],
         ["logit-adjust", "balanced-softmax"],
@@ -107,7 +109,7 @@ def test_remedies_are_values() -> None:
     one, two = (Remedy("x", Draw(power=0.5), Loss(gamma=1), Decide()) for _ in range(2))
     assert one == two
     assert hash(one) == hash(two)
-    assert one.training == (Draw(power=0.5), Loss(gamma=1))
+    assert one.trainings == ((Draw(power=0.5), Loss(gamma=1)),)
 
 
 def test_the_baseline_is_always_there() -> None:
@@ -130,3 +132,56 @@ def test_an_unknown_name_says_the_nearest_and_all() -> None:
 def test_names_must_differ() -> None:
     with pytest.raises(ArgumentError, match="`smote` twice"):
         find_remedies(["smote", Remedy("smote", Draw(power=0.5))])
+
+
+def subset(draw: Draw, counts: np.ndarray, k: int) -> set[int]:
+    """Return the places of a class's circle that a draw takes."""
+    numbers = draw.quotas(counts, STEPS, BATCH)
+    return set(range(numbers.first[k], numbers.first[k] + numbers.pool[k]))
+
+
+def test_parts_have_no_row_of_a_large_class_in_common_and_all_of_the_rarest() -> None:
+    counts = np.array([90, 20, 8])
+    draws = [draw for draw, _ in REMEDIES["under-bagging"].trainings]
+    assert len(draws) == PARTS
+    large = [subset(draw, counts, 0) for draw in draws]
+    assert len(set.union(*large)) == PARTS * 8
+    assert all(subset(draw, counts, 2) == set(range(8)) for draw in draws)
+    middle = set.union(*(subset(draw, counts, 1) for draw in draws))
+    assert middle <= set(range(20))  # too few for four parts of eight: they overlap
+    assert draws[0] == REMEDIES["undersample"].draw
+
+
+def test_paced_parts_come_after_those_before_them() -> None:
+    draws = [draw for draw, _ in REMEDIES["self-paced"].trainings]
+    assert draws[0] == REMEDIES["undersample"].draw
+    for part, draw in enumerate(draws):
+        assert list(draw.earlier()) == draws[:part] if draw.paced else not draw.earlier()
+        assert subset(draw, COUNTS, 0) == {0}  # its circle begins with its rows
+
+
+def test_members_may_be_named() -> None:
+    one = Remedy("two", members=("none", Remedy("half", Draw(power=0.5))), join="stack")
+    assert one.trainings == ((Draw(), Loss()), (Draw(power=0.5), Loss()))
+    assert REMEDIES["blend"].trainings == tuple(
+        REMEDIES[name].trainings[0] for name in ("none", "oversample", "undersample")
+    )
+
+
+def test_a_stack_has_each_training_once() -> None:
+    trainings = REMEDIES["stack"].trainings
+    assert len(set(trainings)) == len(trainings)
+    assert set(trainings) == {remedy.trainings[0] for remedy in SINGLE}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"members": ("nome",)}, "knows no `nome`.*Did you mean"),
+        ({"members": ("blend",)}, "`members` must be remedies without members"),
+        ({"join": "stak"}, "`join` must be one of .*Did you mean `stack`"),
+    ],
+)
+def test_ensembles_that_cannot_be(given: dict, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        Remedy("x", **{"members": ("none", "focal"), **given})

@@ -26,7 +26,13 @@ driver = importlib.import_module("kilter.comparison.run")
 
 @pytest.mark.parametrize(
     ("names", "trainings"),
-    [(None, 9), ("none", 1), ("logit-adjust,balanced-softmax", 2), ("smote,focal", 3)],
+    [
+        (None, 15),
+        ("none", 1),
+        ("blend,vote", 3),
+        ("logit-adjust,balanced-softmax", 2),
+        ("smote,focal", 3),
+    ],
 )
 def test_every_training_is_there_once(names: str | None, trainings: int) -> None:
     lanes = driver.lanes_of(Plan.make(names, folds=3, seeds=2))
@@ -92,14 +98,14 @@ def test_probabilities_lie_beside_their_rows(judged: SimpleNamespace) -> None:
     seeds = [
         softmax(one.test.astype(float), axis=1)
         for one in judged.trained
-        if one.lane.fold == 1 and one.lane.training == REMEDIES["focal"].training
+        if one.lane.fold == 1 and one.lane.training == REMEDIES["focal"].trainings[0]
     ]
     p = rows[[f"p_{name}" for name in judged.dataset.schema.classes]].to_numpy()
     np.testing.assert_allclose(p, np.mean(seeds, axis=0), rtol=1e-5)
 
 
 def validation_scores(judged: SimpleNamespace, fold: int) -> ValidationScores:
-    training = REMEDIES[judged.result.best].training
+    training = REMEDIES[judged.result.best].trainings[0]
     seeds = [
         softmax(one.validation.astype(np.float64), axis=1)
         for one in judged.trained
@@ -112,7 +118,7 @@ def test_the_model_averages_networks_on_all_rows(judged: SimpleNamespace) -> Non
     model, features = judged.result.model, judged.dataset.features
     x, each = model.encoder.transform(features), []
     for task, one in judged.refitted:
-        assert one.lane.training == REMEDIES[judged.result.best].training
+        assert one.lane.training == REMEDIES[judged.result.best].trainings[0]
         np.testing.assert_array_equal(np.sort(task.folds[0].x, axis=0), np.sort(x, axis=0))
         network = task.network(0, one.lane.seed)
         network.set_weights(one.weights)
@@ -141,9 +147,9 @@ def test_progress_tells_how_far_and_who_leads(quick, small: Callable) -> None:
     assert (seen[0].leader, seen[0].score) == ("", 0)
     scores: dict[str, list[float]] = {}
     names = {
-        REMEDIES["smote"].training: "smote",
-        REMEDIES["focal"].training: "focal",
-        REMEDIES["none"].training: "none+threshold",  # the first of the plan by this training
+        REMEDIES["smote"].trainings[0]: "smote",
+        REMEDIES["focal"].trainings[0]: "focal",
+        REMEDIES["none"].trainings[0]: "none+threshold",  # the first of the plan by this training
     }
     for one in parts.trained:
         scores.setdefault(names[one.lane.training], []).append(one.score)

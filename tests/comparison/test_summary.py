@@ -102,7 +102,8 @@ def test_what_was_chosen_is_what_the_model_does(
     chosen, model = summary["chosen"], judged.result.model
     assert chosen["remedy"] == judged.result.best
     assert chosen["networks"] == 2
-    assert {task.plan.epochs for task, _ in judged.refitted} == {chosen["epochs"]}
+    epochs = {task.epochs(one.lane.training) for task, one in judged.refitted}
+    assert epochs == {chosen["epochs"]}
     assert chosen["decision"] == model.decision.to_json()
     names = [str(name) for name in judged.dataset.schema.classes]
     assert chosen["offsets"] == dict(zip(names, model.decision.offsets, strict=True))
@@ -118,7 +119,7 @@ def test_what_was_chosen_is_what_the_model_does(
 def test_each_fold_is_calibrated_on_its_own_validation_rows(judged: SimpleNamespace) -> None:
     outcomes = judge(judged.plan, judged.splits, judged.trained, judged.positive)
     chosen = next(o for o in outcomes if o.remedy.name == judged.result.best)
-    trained = [one for one in judged.trained if one.lane.training == chosen.remedy.training]
+    trained = [one for one in judged.trained if one.lane.training == chosen.remedy.trainings[0]]
     validated = [
         validation_scores(split, of_fold(trained, fold)) for fold, split in enumerate(judged.splits)
     ]

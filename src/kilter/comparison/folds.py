@@ -25,12 +25,17 @@ def encode(splits: tuple[Split, ...], schema: Schema, plan: Plan) -> EncodedSpli
     """Encode every fold by an encoder of its own, all to the same width."""
     encoders = tuple(Encoder.fit(split.train, schema) for split in splits)
     width = max(encoder.width for encoder in encoders)
-    k = plan.neighbors if any(remedy.draw.synthetic for remedy in plan.remedies) else 0
+    k = plan.neighbors if _mixes(plan) else 0
     folds = (
         _encode_fold(split, encoder, width, len(schema.classes), k)
         for split, encoder in zip(splits, encoders, strict=True)
     )
     return EncodedSplits(encoders, tuple(folds))
+
+
+def _mixes(plan: Plan) -> bool:
+    """Say whether a training mixes rows with their neighbours."""
+    return any(draw.synthetic for remedy in plan.remedies for draw, _ in remedy.trainings)
 
 
 def encode_all(dataset: Dataset, plan: Plan) -> tuple[Encoder, EncodedFold]:

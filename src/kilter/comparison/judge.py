@@ -1,8 +1,8 @@
 """From logits to figures: what every remedy is worth on rows that it never saw.
 
-A remedy's answer for a fold is the mean of its seeds' probabilities, as in the model that
-is handed over. Calibrator and threshold come from the fold's validation part; its test
-part is scored once.
+A training's answer for a fold is the mean of its seeds' probabilities, as in the model that
+is handed over; a remedy of several members joins theirs. Joint, calibrator and threshold come
+from the fold's validation part; its test part is scored once.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from kilter.comparison.executors.base import Trained
 from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import Remedy
 from kilter.decide import Calibrator, Costs, Threshold
+from kilter.ensemble import JOINTS, Joint
 
 Decision = Threshold | Costs
 
@@ -118,14 +119,10 @@ def judge(
     plan: Plan, splits: Sequence[Split], trained: Sequence[Trained], positive: int
 ) -> tuple[Outcome, ...]:
     """Judge every remedy of the plan; in the plan's order."""
-    by_training = {
-        remedy.training: [one for one in trained if one.lane.training == remedy.training]
-        for remedy in plan.remedies
-    }
     large = max(one.test.size for one in trained) > ON_THREADS
     folds = Parallel(n_jobs=-1 if large else 1, prefer="threads")(
         delayed(_fold_outcome)(
-            plan, remedy, split, of_fold(by_training[remedy.training], fold), positive
+            plan, remedy, split, of_fold(of_remedy(trained, remedy), fold), positive
         )
         for remedy in plan.remedies
         for fold, split in enumerate(splits)
@@ -134,10 +131,15 @@ def judge(
         Outcome(
             remedy,
             tuple(folds[number * len(splits) : (number + 1) * len(splits)]),
-            sum(one.seconds for one in by_training[remedy.training]),
+            sum(one.seconds for one in of_remedy(trained, remedy)),
         )
         for number, remedy in enumerate(plan.remedies)
     )
+
+
+def of_remedy(trained: Sequence[Trained], remedy: Remedy) -> list[Trained]:
+    """Return the trainings of one remedy."""
+    return [one for one in trained if one.lane.training in remedy.trainings]
 
 
 def of_fold(trained: Sequence[Trained], fold: int) -> list[Trained]:
@@ -146,10 +148,14 @@ def of_fold(trained: Sequence[Trained], fold: int) -> list[Trained]:
 
 
 def _fold_outcome(
-    plan: Plan, remedy: Remedy, split: Split, seeds: Sequence[Trained], positive: int
+    plan: Plan, remedy: Remedy, split: Split, trained: Sequence[Trained], positive: int
 ) -> FoldOutcome:
-    validation = validation_scores(split, seeds)
-    test = TestScores(split.test.labels, _mean([one.test for one in seeds]))
+    members = by_training(remedy, trained)
+    validated = [validation_scores(split, seeds) for seeds in members]
+    tested = [_mean([one.test for one in seeds]) for seeds in members]
+    joint = fit_joint(remedy, validated)
+    validation = joined(joint, validated)
+    test = TestScores(split.test.labels, tested[0] if joint is None else joint.apply(tested))
     calibrator = Calibrator.fit(validation)
     decision = fit_decision(plan, remedy, calibrate(calibrator, validation), positive)
     calibrated = calibrator.apply(test.probabilities)
@@ -163,6 +169,26 @@ def _fold_outcome(
     return FoldOutcome(test, predicted, calibrator, positive, figures, precisions)
 
 
+def by_training(remedy: Remedy, trained: Sequence[Trained]) -> list[list[Trained]]:
+    """Return the trainings of each member of a remedy; its own if it has no members."""
+    return [
+        [one for one in trained if one.lane.training == training] for training in remedy.trainings
+    ]
+
+
+def fit_joint(remedy: Remedy, members: Sequence[ValidationScores]) -> Joint | None:
+    """Find out how to join the members of a remedy; None for what has none."""
+    return JOINTS[remedy.join].fit(members) if remedy.members else None
+
+
+def joined(joint: Joint | None, members: Sequence[ValidationScores]) -> ValidationScores:
+    """Return the validation scores of all members together."""
+    if joint is None:
+        return members[0]
+    together = joint.apply([one.probabilities for one in members])
+    return ValidationScores(members[0].labels, together)
+
+
 def validation_scores(split: Split, seeds: Sequence[Trained]) -> ValidationScores:
     """Return a fold's validation labels and the mean probabilities of its seeds."""
     return ValidationScores(split.validation.labels, _mean([one.validation for one in seeds]))
@@ -174,7 +200,7 @@ def _mean(logits: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def pooled_validation(splits: Sequence[Split], trained: Sequence[Trained]) -> ValidationScores:
-    """Return the validation scores of one remedy, those of all folds that it has."""
+    """Return the validation scores of one training, those of all folds that it has."""
     folds = sorted({one.lane.fold for one in trained})
     scores = [validation_scores(splits[fold], of_fold(trained, fold)) for fold in folds]
     return ValidationScores(

@@ -144,15 +144,17 @@ class Plan:
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Plan:
         """Make the plan again."""
-        remedies = tuple(
-            Remedy(
-                item["name"], Draw(**item["draw"]), Loss(**item["loss"]), Decide(**item["decide"])
-            )
-            for item in plain["remedies"]
-        )
+        remedies = tuple(map(_remedy, plain["remedies"]))
         costs = plain["costs"] and tuple(tuple(row) for row in plain["costs"])
         changed = {"remedies": remedies, "hidden": tuple(plain["hidden"]), "costs": costs}
         return cls(**{**plain, **changed})
+
+
+def _remedy(plain: dict[str, Any]) -> Remedy:
+    slots = {"draw": Draw, "loss": Loss, "decide": Decide}
+    made = {name: slot(**plain[name]) for name, slot in slots.items()}
+    members = tuple(map(_remedy, plain["members"]))
+    return Remedy(plain["name"], **made, members=members, join=plain["join"])
 
 
 def _check_count(name: str, value: Any, least: int) -> None:

@@ -11,6 +11,7 @@ from kilter._types import Dataset, Split
 from kilter.comparison.executors.base import EncodedFold, Lane, Task
 from kilter.comparison.folds import encode
 from kilter.comparison.plan import Plan
+from kilter.comparison.remedy import Training
 from kilter.data import rarest_class, split
 from kilter.data.encode import SCALES
 from kilter.models import mlp, tabm
@@ -46,10 +47,17 @@ def _builder(plan: Plan, numbers: int) -> Callable[[int, int, int], keras.Model]
 
 def lanes_of(plan: Plan) -> list[Lane]:
     """Return every training of the plan, each once."""
-    trainings = dict.fromkeys(remedy.training for remedy in plan.remedies)
     return [
         Lane(training, fold, seed)
         for fold in range(plan.folds)
         for seed in range(plan.seeds)
-        for training in trainings
+        for training in trainings_of(plan)
     ]
+
+
+def trainings_of(plan: Plan) -> list[Training]:
+    """Return what the plan trains on each fold and seed, and what that has to come after."""
+    asked = [training for remedy in plan.remedies for training in remedy.trainings]
+    return list(
+        dict.fromkeys((draw, loss) for last, loss in asked for draw in (*last.earlier(), last))
+    )

@@ -2,14 +2,14 @@
 
 In the comparison a fold's rows are split three ways, and each network learns from some two
 thirds of them. Where a class has forty rows that hurts. So what the folds have told, the
-number of epochs, the calibrator and the decision, goes together with networks that learn from
-every row.
+number of epochs, how to join members, the calibrator and the decision, goes together with
+networks that learn from every row.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -20,12 +20,21 @@ from kilter._types import Dataset, Split
 from kilter.artifact import Model
 from kilter.comparison.executors.base import Executor, Lane, Trained
 from kilter.comparison.folds import encode_all
-from kilter.comparison.judge import calibrate, fit_decision, pooled_validation
+from kilter.comparison.judge import (
+    by_training,
+    calibrate,
+    fit_decision,
+    fit_joint,
+    joined,
+    pooled_validation,
+)
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import make_task
-from kilter.comparison.remedy import Remedy
+from kilter.comparison.remedy import Remedy, Training
+from kilter.comparison.rounds import train_in_rounds
 from kilter.data import Encoder, rarest_class
 from kilter.decide import Calibrator, Threshold
+from kilter.ensemble import Average, Joint, join_networks
 from kilter.models import average_networks
 
 
@@ -62,13 +71,17 @@ def hand_over(
     observe : callable
         Called after each network on all rows.
     """
-    validated = pooled_validation(splits, trained)
+    members = by_training(remedy, trained)
+    each = [pooled_validation(splits, one) for one in members]
+    joint = fit_joint(remedy, each)
+    validated = joined(joint, each)
     calibrator = Calibrator.fit(validated)
     positive = rarest_class(dataset.labels)
     decision = fit_decision(plan, remedy, calibrate(calibrator, validated), positive)
-    epochs = best_epochs(trained)
-    encoder, network = refit(executor, plan, dataset, remedy, epochs, observe)
-    return Final(Model(dataset.schema, encoder, network, calibrator, decision), epochs)
+    epochs = {one[0].lane.training: best_epochs(one) for one in members}
+    encoder, network = refit(executor, plan, dataset, remedy, epochs, joint, observe)
+    model = Model(dataset.schema, encoder, network, calibrator, decision)
+    return Final(model, best_epochs(trained))
 
 
 def without_folds(executor: Executor, plan: Plan, dataset: Dataset, remedy: Remedy) -> Model:
@@ -80,7 +93,9 @@ def without_folds(executor: Executor, plan: Plan, dataset: Dataset, remedy: Reme
         stacklevel=2,
     )
     n_classes = len(dataset.schema.classes)
-    encoder, network = refit(executor, plan, dataset, remedy, max(1, plan.epochs // 2))
+    half = dict.fromkeys(remedy.trainings, max(1, plan.epochs // 2))
+    joint = Average.plain(len(remedy.members), n_classes) if remedy.members else None
+    encoder, network = refit(executor, plan, dataset, remedy, half, joint)
     nothing = Calibrator(1.0, (0.0,) * n_classes)
     return Model(dataset.schema, encoder, network, nothing, Threshold.plain(n_classes))
 
@@ -90,20 +105,25 @@ def refit(
     plan: Plan,
     dataset: Dataset,
     remedy: Remedy,
-    epochs: int,
+    epochs: Mapping[Training, int],
+    joint: Joint | None = None,
     observe: Callable[[], None] = lambda: None,
 ) -> tuple[Encoder, keras.Model]:
-    """Train one network a seed on all rows for so many epochs, and join them."""
-    plan = replace(plan, epochs=epochs, patience=epochs, remedies=(remedy,))
+    """Train networks on all rows, one a seed of each training, for so many epochs; join them."""
+    plan = replace(plan, remedies=(remedy,))
     encoder, fold = encode_all(dataset, plan)
-    task = replace(make_task(plan, dataset, (fold,)), to_the_end=True)
-    lanes = [Lane(remedy.training, 0, seed) for seed in range(plan.seeds)]
-    networks: dict[int, keras.Model] = {}
-    for one in executor.train(task, lanes):
-        networks[one.lane.seed] = task.network(0, one.lane.seed)
-        networks[one.lane.seed].set_weights(one.weights)
+    task = replace(make_task(plan, dataset, (fold,)), ends=epochs)
+    lanes = [Lane(training, 0, seed) for training in epochs for seed in range(plan.seeds)]
+    networks: dict[Lane, keras.Model] = {}
+    for one in train_in_rounds(executor, task, lanes):
+        networks[one.lane] = task.network(0, one.lane.seed)
+        networks[one.lane].set_weights(one.weights)
         observe()
-    return encoder, average_networks([networks[lane.seed] for lane in lanes])
+    members = [
+        average_networks([networks[lane] for lane in lanes if lane.training == training])
+        for training in remedy.trainings
+    ]
+    return encoder, members[0] if joint is None else join_networks(members, joint)
 
 
 def best_epochs(trained: Sequence[Trained]) -> int:

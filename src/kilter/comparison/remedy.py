@@ -9,12 +9,13 @@ constant, which a softmax does not see).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from kilter._errors import ArgumentError, did_you_mean
+from kilter.ensemble import JOINTS
 from kilter.sampling import TICKETS, Quotas, apportion
 from kilter.weights import scheme_weights
 
@@ -36,20 +37,37 @@ class Draw:
     synthetic : bool
         Rows of rarer classes are filled up to the largest class by mixtures with one of
         their nearest neighbours (SMOTE), drawn anew each time.
+    part : int
+        Which subset ``shrink`` keeps: those of different parts have no row in common while
+        there are enough.
+    paced : bool
+        That subset is drawn by how hard the trainings of the parts before find each row
+        (self-paced under-sampling).
     """
 
     power: float = 1.0
     shrink: bool = False
     per_batch: bool = False
     synthetic: bool = False
+    part: int = 0
+    paced: bool = False
+
+    def earlier(self) -> tuple[Draw, ...]:
+        """Return the draws whose trainings have to be there before."""
+        return tuple(
+            replace(self, part=part, paced=part > 0) for part in range(self.part * self.paced)
+        )
 
     def quotas(self, counts: np.ndarray, steps: int, batch_size: int) -> Quotas:
         """Work out the numbers for training parts with these class counts (classes,)."""
         unit = batch_size if self.per_batch else steps * batch_size
         lacking = (1 - counts / counts.max()) if self.synthetic else np.zeros(len(counts))
+        pool = np.full_like(counts, counts.min()) if self.shrink else counts
+        part = 0 if self.paced else self.part  # a circle of its own begins with its rows
         return Quotas(
             slots=apportion(counts.astype(float) ** self.power, unit).astype(np.int32),
-            pool=(np.full_like(counts, counts.min()) if self.shrink else counts).astype(np.int32),
+            pool=pool.astype(np.int32),
+            first=(part * pool % (counts - pool + 1)).astype(np.int32),
             mixed=np.round(lacking * TICKETS).astype(np.int32),
             per_batch=np.int32(self.per_batch),
         )
@@ -105,46 +123,112 @@ class Decide:
     tuned: bool = True
 
 
+Training = tuple[Draw, Loss]
+"""What a trained network hangs on; equal values share one training."""
+
+
 @dataclass(frozen=True)
 class Remedy:
     """A way to train on imbalanced data, as a frozen value.
 
     Use it to give `kilter.compare` a variant that has no name yet.
 
+    Attributes
+    ----------
+    name : str
+        What tables call it.
+    draw, loss, decide
+        The rows of a step, what the loss does with them, and how to decide.
+    members : tuple of Remedy
+        Of an ensemble; a name that kilter knows stands for its remedy. Draw and loss are
+        theirs then.
+    join : {"average", "weighted-average", "vote", "stack"}
+        How the members' probabilities become one: see `kilter.ensemble`.
+
     Examples
     --------
     >>> from kilter import Remedy
     >>> Remedy("gentle", draw=Draw(power=0.5)).draw.power
     0.5
+    >>> [member.name for member in Remedy("two", members=("none", "focal")).members]
+    ['none', 'focal']
     """
 
     name: str
     draw: Draw = field(default_factory=Draw)
     loss: Loss = field(default_factory=Loss)
     decide: Decide = field(default_factory=Decide)
+    members: tuple[Remedy, ...] = ()
+    join: str = "average"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "members", tuple(map(_find, self.members)))
+        if any(member.members for member in self.members):
+            raise ArgumentError(
+                "`members` must be remedies without members of their own. Name those instead."
+            )
+        if self.join not in JOINTS:
+            raise ArgumentError(
+                f"`join` must be one of {', '.join(JOINTS)}; got `{self.join}`."
+                + did_you_mean(str(self.join), JOINTS)
+            )
 
     @property
-    def training(self) -> tuple[Draw, Loss]:
-        """What the trained network hangs on; equal values share one training."""
-        return self.draw, self.loss
+    def trainings(self) -> tuple[Training, ...]:
+        """What its networks hang on: its own draw and loss, or those of each member."""
+        own = self.members or (self,)
+        return tuple((member.draw, member.loss) for member in own)
 
 
-REMEDIES = {
-    remedy.name: remedy
-    for remedy in (
-        Remedy("none", decide=Decide(tuned=False)),
-        Remedy(BASELINE),
-        Remedy("oversample", draw=Draw(power=0)),
-        Remedy("undersample", draw=Draw(power=0, shrink=True)),
-        Remedy("smote", draw=Draw(power=0, synthetic=True)),
-        Remedy("balanced-batches", draw=Draw(power=0, per_batch=True)),
-        Remedy("class-weights", loss=Loss(weights="balanced")),
-        Remedy("effective-weights", loss=Loss(weights="effective")),
-        Remedy("focal", loss=Loss(gamma=2)),
-        Remedy("logit-adjust", loss=Loss(prior=1)),
-        Remedy("balanced-softmax", loss=Loss(prior=1)),
-    )
-}
+def _find(name: str | Remedy) -> Remedy:
+    """Return a remedy by its name."""
+    if isinstance(name, Remedy):
+        return name
+    if name not in REMEDIES:
+        raise ArgumentError(
+            f"`remedies` knows no `{name}`.{did_you_mean(str(name), REMEDIES)} "
+            f"Known are {', '.join(REMEDIES)}."
+        )
+    return REMEDIES[name]
+
+
+SINGLE = (
+    Remedy("none", decide=Decide(tuned=False)),
+    Remedy(BASELINE),
+    Remedy("oversample", draw=Draw(power=0)),
+    Remedy("undersample", draw=Draw(power=0, shrink=True)),
+    Remedy("smote", draw=Draw(power=0, synthetic=True)),
+    Remedy("balanced-batches", draw=Draw(power=0, per_batch=True)),
+    Remedy("class-weights", loss=Loss(weights="balanced")),
+    Remedy("effective-weights", loss=Loss(weights="effective")),
+    Remedy("focal", loss=Loss(gamma=2)),
+    Remedy("logit-adjust", loss=Loss(prior=1)),
+    Remedy("balanced-softmax", loss=Loss(prior=1)),
+)
+REMEDIES = {remedy.name: remedy for remedy in SINGLE}
+
+PARTS = 4
+"""Members of under-bagging; with three seeds a model averages twelve subsets."""
+
+
+def _parts(paced: bool) -> tuple[Remedy, ...]:
+    """Return members that each see a subset of their own; the first is plain undersampling."""
+    draws = [
+        Draw(power=0, shrink=True, part=part, paced=paced and part > 0) for part in range(PARTS)
+    ]
+    return tuple(Remedy(f"part-{draw.part}", draw=draw) for draw in draws)
+
+
+THREE = tuple(map(_find, ("none", "oversample", "undersample")))
+DISTINCT = tuple({one.trainings: one for one in SINGLE}.values())
+ENSEMBLES = (
+    Remedy("under-bagging", members=_parts(paced=False)),
+    Remedy("self-paced", members=_parts(paced=True)),
+    Remedy("blend", members=THREE, join="weighted-average"),
+    Remedy("vote", members=THREE, join="vote"),
+    Remedy("stack", members=DISTINCT, join="stack"),
+)
+REMEDIES |= {remedy.name: remedy for remedy in ENSEMBLES}
 
 
 def find_remedies(names: Iterable[str | Remedy] | None) -> tuple[Remedy, ...]:
@@ -161,17 +245,6 @@ def find_remedies(names: Iterable[str | Remedy] | None) -> tuple[Remedy, ...]:
         found.insert(0, REMEDIES[BASELINE])
     _check_distinct([remedy.name for remedy in found])
     return tuple(found)
-
-
-def _find(name: str | Remedy) -> Remedy:
-    if isinstance(name, Remedy):
-        return name
-    if name not in REMEDIES:
-        raise ArgumentError(
-            f"`remedies` knows no `{name}`.{did_you_mean(str(name), REMEDIES)} "
-            f"Known are {', '.join(REMEDIES)}."
-        )
-    return REMEDIES[name]
 
 
 def _check_distinct(names: list[str]) -> None:

@@ -17,12 +17,13 @@ from kilter._types import Dataset, Split
 from kilter.artifact import Model
 from kilter.comparison.executors.base import Executor, Forecast, Task, Trained
 from kilter.comparison.folder import RunFolder
-from kilter.comparison.judge import Outcome, judge
+from kilter.comparison.judge import Outcome, judge, of_remedy
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import lanes_of, prepare
 from kilter.comparison.refit import hand_over, without_folds
 from kilter.comparison.remedy import Remedy
 from kilter.comparison.result import Result
+from kilter.comparison.rounds import train_in_rounds
 from kilter.comparison.summary import summarize
 from kilter.comparison.verdict import against_baseline, choose
 from kilter.data import audit
@@ -92,6 +93,7 @@ def run(
     outcomes = judge(plan, splits, trained, task.positive)
     compared = against_baseline(plan, outcomes, splits)
     remedy = choose(compared).outcome.remedy
+    watch.chose(remedy)
     its_own = _to_go_by(dataset, plan, remedy, trained)
     del trained  # the logits of all trainings are gigabytes where a table is large
     final = hand_over(trainer, plan, dataset, remedy, splits, its_own, watch.refitted)
@@ -186,7 +188,13 @@ class _Watch:
 
     def __init__(self, plan: Plan, observe: Observer | None) -> None:
         self.observe = observe
-        self.names = {remedy.training: remedy.name for remedy in reversed(plan.remedies)}
+        alone_first = sorted(plan.remedies, key=lambda remedy: bool(remedy.members))
+        self.names = {
+            training: remedy.name
+            for remedy in reversed(alone_first)
+            for training in remedy.trainings
+        }
+        self.seeds = plan.seeds
         self.now = Progress(0, len(lanes_of(plan)) + plan.seeds, "", 0.0)
 
     def trained(self, trained: Sequence[Trained]) -> None:
@@ -197,6 +205,12 @@ class _Watch:
         means = {name: float(np.mean(values)) for name, values in scores.items()}
         leader = max(means, key=lambda name: means[name], default="")
         self._tell(len(trained), leader=leader, score=means.get(leader, 0.0))
+
+    def chose(self, remedy: Remedy) -> None:
+        """Tell how many networks on all rows are to come."""
+        total = self.now.done + self.seeds * len(remedy.trainings)
+        if total != self.now.total:
+            self._tell(self.now.done, total=total)
 
     def refitted(self) -> None:
         """Tell of one more network on all rows."""
@@ -216,7 +230,8 @@ def _train(
     there = {one.lane for one in trained}
     watch.trained(trained)
     try:
-        for one in executor.train(task, [lane for lane in lanes if lane not in there]):
+        left = [lane for lane in lanes if lane not in there]
+        for one in train_in_rounds(executor, task, left, trained):
             trained.append(one)
             if folder is not None:
                 folder.save(one)
@@ -237,9 +252,7 @@ def _to_go_by(
     Those of all folds, but in time only of the last: the others have not seen the latest rows.
     """
     first = plan.folds - 1 if dataset.times is not None else 0
-    return [
-        one for one in trained if one.lane.training == remedy.training and one.lane.fold >= first
-    ]
+    return [one for one in of_remedy(trained, remedy) if one.lane.fold >= first]
 
 
 def _predictions(

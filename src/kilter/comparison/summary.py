@@ -137,7 +137,7 @@ def _chosen(
         "log_loss": row["log_loss_calibrated"],
         "brier": row["brier_calibrated"],
         "calibration_ratio": row["calibration_ratio_calibrated"],
-        "networks": plan.seeds,
+        "networks": plan.seeds * len(chosen.outcome.remedy.trainings),
         "epochs": epochs,
     }
 

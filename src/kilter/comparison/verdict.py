@@ -103,8 +103,8 @@ def choose(compared: Sequence[Against]) -> Against:
 def rivals(compared: Sequence[Against]) -> list[Against]:
     """Return what trains or draws in another way than the baseline, the best first."""
     plain = next(one for one in compared if one.outcome.remedy.name == BASELINE)
-    training = plain.outcome.remedy.training
-    return [one for one in compared if one.outcome.remedy.training != training]
+    trainings = plain.outcome.remedy.trainings
+    return [one for one in compared if one.outcome.remedy.trainings != trainings]
 
 
 def verdict(plan: Plan, compared: Sequence[Against], rarest: str, threshold: float | None) -> str:

@@ -178,6 +178,11 @@ class Members(keras.Model):
         shape: tuple[int | None, ...] = self.network.input_shape
         return shape
 
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of what it predicts."""
+        return self.compute_output_shape(self.input_shape)
+
     def call(self, x: Any, training: bool | None = None) -> Any:
         """Return logits of each member in training, of all together otherwise."""
         logits = self.network(x, training=training)

@@ -48,12 +48,14 @@ class Quotas(NamedTuple):
     """What a remedy says of draws, in numbers; every field has shape (classes,) or ().
 
     ``slots`` is how many draws a class gets in an epoch, or in a batch where ``per_batch``
-    is 1. ``pool`` is how many of the class's rows take part. ``mixed`` is the number of
-    tickets out of `TICKETS` that make a draw a mixture with a neighbour.
+    is 1. ``pool`` is how many of the class's rows take part, and ``first`` at which place of
+    its circle they begin. ``mixed`` is the number of tickets out of `TICKETS` that make a draw
+    a mixture with a neighbour.
     """
 
     slots: Any
     pool: Any
+    first: Any
     mixed: Any
     per_batch: Any
 
@@ -198,7 +200,8 @@ def draw_rows(
     labels = (slot[:, None] >= ends[None, :]).sum(axis=1)
     before = epoch * xp.where(quotas.per_batch > 0, steps, 1) + batch
     turn = slot - (ends - quotas.slots)[labels] + before * quotas.slots[labels]
-    rows = circle[starts[labels] + turn % quotas.pool[labels]]
+    place = quotas.first[labels] + turn % quotas.pool[labels]
+    rows = circle[starts[labels] + place]
     mixed = base.tickets < quotas.mixed[labels]
     return rows, labels, base.tickets, xp.where(mixed, base.shares, xp.zeros_like(base.shares))
 

@@ -59,7 +59,7 @@ def test_lanes_to_the_end_are_those_of_one_fit_after_another(
     task_of: Callable, in_order: Callable
 ) -> None:
     task = task_of(3, remedies=["focal"], epochs=2, network="tabm", members=2, dropout=0.2)
-    task = replace(task, to_the_end=True)
+    task = replace(task, ends={lane.training: 2 for lane in lanes_of(task.plan)})
     lanes = in_order(Lanes().train(task, lanes_of(task.plan)))
     alone = in_order(Sequential().train(task, lanes_of(task.plan)))
     for one, other in zip(lanes, alone, strict=True):

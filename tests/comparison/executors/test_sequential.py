@@ -36,8 +36,10 @@ def test_the_best_epoch_is_what_comes_back(task_of: Callable) -> None:
 
 
 def test_the_last_epoch_is_what_comes_back_if_that_is_asked_for(task_of: Callable) -> None:
-    task = replace(task_of(2, remedies=[], epochs=3, patience=3), to_the_end=True)
-    (one,) = Sequential().train(task, lanes_of(task.plan)[:1])
+    task = task_of(2, remedies=[], epochs=9, patience=1)
+    lane = lanes_of(task.plan)[0]
+    task = replace(task, ends={lane.training: 3})
+    (one,) = Sequential().train(task, [lane])
     assert one.epoch == 2
     model = task.network(0, 0)
     numbers = one.lane.training[1].numbers(task.folds[0].layout.counts)

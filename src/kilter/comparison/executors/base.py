@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Event
 from typing import Any
@@ -13,10 +13,8 @@ import keras
 import numpy as np
 
 from kilter.comparison.plan import Plan
-from kilter.comparison.remedy import Draw, Loss
+from kilter.comparison.remedy import Training
 from kilter.sampling import Layout, key_words, philox, shuffle_classes
-
-Training = tuple[Draw, Loss]
 
 LOSS_SHARE = 0.01
 """Of the log loss, taken off the average precision: so epochs that rank the rows alike, all of
@@ -102,8 +100,9 @@ class Task:
     """Everything that an executor needs to train the lanes of a plan.
 
     ``build`` makes a network with logits from (width, n_classes, seed). ``positive`` is the
-    rarest class. ``stop`` asks the executor to end early. With ``to_the_end`` the network of
-    the last epoch counts rather than that of the best validation score.
+    rarest class. ``stop`` asks the executor to end early. Trainings named in ``ends`` take so
+    many epochs, and their last network counts rather than that of the best validation score.
+    ``circles`` has those of (fold, seed) in which rows do not stand by chance.
     """
 
     plan: Plan
@@ -112,7 +111,8 @@ class Task:
     positive: int
     build: Callable[[int, int, int], keras.Model]
     stop: Event
-    to_the_end: bool = False
+    ends: Mapping[Training, int] = field(default_factory=dict)
+    circles: Mapping[tuple[int, int], np.ndarray] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -142,8 +142,19 @@ class Task:
         """Epochs of a training: halfway between the fewest and the most."""
         return (min(self.plan.patience + 1, self.plan.epochs) + self.plan.epochs) / 2
 
+    @property
+    def to_the_end(self) -> bool:
+        """Whether the last network of a training counts."""
+        return bool(self.ends)
+
+    def epochs(self, training: Training) -> int:
+        """Return how many epochs a training takes at most."""
+        return self.ends.get(training, self.plan.epochs)
+
     def circle(self, fold: int, seed: int) -> np.ndarray:
-        """Shuffle a fold's rows within their classes, int32 of shape (rows,)."""
+        """Return a fold's rows, shuffled within their classes, int32 of shape (rows,)."""
+        if (fold, seed) in self.circles:
+            return self.circles[fold, seed]
         return shuffle_classes(self.folds[fold].layout, philox(self.plan.seed, fold, seed))
 
     def key(self, seed: int) -> np.ndarray:

@@ -262,8 +262,7 @@ class Engine:
         steps = self._advance(block, epoch, begin, shared)
         if begin + steps == self.task.steps:
             done = self._score(block, epoch)
-            last = epoch + 1 == self.task.plan.epochs
-            ended = [place for place in block.waiting if last or done[place]]
+            ended = [place for place in block.waiting if done[place]]
         jax.block_until_ready(block.state)
         block.seconds += time.perf_counter() - begun
         return ended

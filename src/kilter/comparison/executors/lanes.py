@@ -37,6 +37,7 @@ class Lanes(Executor):
     def __init__(self, memory: float | None = None, devices: int | None = None) -> None:
         self.memory = memory
         self.devices = devices
+        self._kept: Engine | None = None
 
     def train(self, task: Task, lanes: Sequence[Lane]) -> Iterator[Trained]:
         """Train pool by pool, as many blocks at a time as there are host threads."""
@@ -49,6 +50,7 @@ class Lanes(Executor):
             engine.load(folds)
             mine = [lane for lane in lanes if lane.fold in folds]
             yield from _run_threads(engine, engine.pools(mine))
+        engine.data = None
 
     def forecast(self, task: Task, lanes: Sequence[Lane]) -> Forecast:
         """Compile, and time an epoch of as many blocks as run side by side."""
@@ -84,9 +86,20 @@ class Lanes(Executor):
         )
 
     def _engine(self, task: Task, limit: int) -> Engine:
-        """Make the engine; blocks have a quarter of the limit, and pools, one a thread each."""
-        devices = _devices(self.devices)
-        return Engine(task, limit // 4 // _workers(len(devices)), devices)
+        """Make the engine; blocks have a quarter of the limit, and pools, one a thread each.
+
+        That of the last task serves again if this one differs in nothing that is compiled.
+        """
+        if self._kept is None or not _same_program(self._kept.task, task):
+            devices = _devices(self.devices)
+            self._kept = Engine(task, limit // 4 // _workers(len(devices)), devices)
+        self._kept.task = task
+        return self._kept
+
+
+def _same_program(one: Task, other: Task) -> bool:
+    same = one.folds is other.folds and one.build is other.build
+    return same and (one.plan, one.ends, one.stop) == (other.plan, other.ends, other.stop)
 
 
 def _groups(task: Task, lanes: Sequence[Lane], limit: int) -> list[list[int]]:

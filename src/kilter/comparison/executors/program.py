@@ -37,11 +37,12 @@ from kilter.sampling import BaseDraws, draw_base, draw_rows, mix
 class Numbers(NamedTuple):
     """What a lane is, in numbers; of a block, with a leading lane axis.
 
-    ``fold`` and ``circle`` say which rows of `Data` are its own.
+    ``fold`` and ``circle`` say which rows of `Data` are its own, ``epochs`` when it ends.
     """
 
     fold: Tree
     circle: Tree
+    epochs: Tree
     quotas: Tree
     loss: Tree
 
@@ -162,7 +163,9 @@ class Program:
             best=jax.tree.map(keep, now, state.best),
             score=keep(score, state.score),
             best_epoch=best_epoch,
-            done=state.done | (epoch - best_epoch >= self.task.plan.patience),
+            done=state.done
+            | (epoch - best_epoch >= self.task.plan.patience)
+            | (epoch + 1 >= numbers.epochs),
         )
 
     def _validate(self, data: Data, fold: Any, logits: Any) -> Any:
@@ -260,6 +263,7 @@ class Program:
             return Numbers(
                 np.int32(folds.index(lane.fold)),
                 np.int32(folds.index(lane.fold) * task.plan.seeds + lane.seed),
+                np.int32(task.epochs(lane.training)),
                 draw.quotas(counts, task.steps, task.batch_size),
                 loss.numbers(counts),
             )

@@ -63,7 +63,7 @@ def _train(task: Task, lane: Lane) -> Trained | None:
     model = task.network(lane.fold, lane.seed)
     model.compile(optimizer=task.optimizer(), loss=keras_loss(numbers))
     score, best_epoch, best = DIVERGED, 0, model.get_weights()
-    for epoch in range(task.plan.epochs):
+    for epoch in range(task.epochs(lane.training)):
         if task.stop.is_set():
             return None
         x, y = epoch_rows(task, lane, epoch)

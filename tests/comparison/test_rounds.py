@@ -1,0 +1,120 @@
+"""Trainings whose rows hang on the answers of others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import softmax
+
+from kilter.comparison.executors.base import EncodedFold, Lane, Task, Trained
+from kilter.comparison.executors.sequential import Sequential
+from kilter.comparison.prepare import lanes_of
+from kilter.comparison.remedy import PARTS
+from kilter.comparison.rounds import paced_circle, rounds, train_in_rounds
+from kilter.sampling import Layout, philox
+
+
+def fold_of(*counts: int) -> EncodedFold:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    none = np.empty((0, 0))
+    x = np.arange(len(labels), dtype=np.float32)[:, None]
+    return EncodedFold(x, labels, Layout.of(labels, len(counts)), none, none, none, none, none)
+
+
+def test_rounds_follow_each_other(small: Callable) -> None:
+    plan = small(remedies="self-paced,focal").plan
+    first, *later = rounds(lanes_of(plan))
+    assert not any(lane.training[0].paced for lane in first)
+    assert [{lane.training[0].part for lane in part} for part in later] == [{1}, {2}, {3}]
+    assert sorted(map(repr, sum(later, first))) == sorted(map(repr, lanes_of(plan)))
+
+
+@given(st.integers(1, 9), st.integers(10, 40), st.integers(1, PARTS), st.integers(0, 99))
+def test_a_circle_has_all_rows_and_begins_with_a_subset(
+    rare: int, many: int, part: int, seed: int
+) -> None:
+    fold, random = fold_of(many, rare), np.random.default_rng(seed)
+    circle = paced_circle(fold, random.random(many + rare), part, random)
+    assert sorted(circle[:many]) == list(range(many))
+    assert sorted(circle[many:]) == list(range(many, many + rare))
+
+
+def times_chosen(hardness: np.ndarray, part: int, rare: int = 20) -> np.ndarray:
+    """Return how often each row of a large class is chosen, of 400 times."""
+    fold = fold_of(len(hardness), rare)
+    every = np.concatenate([hardness, np.zeros(rare)])
+    chosen = Counter(
+        row
+        for seed in range(400)
+        for row in paced_circle(fold, every, part, np.random.default_rng(seed))[:rare].tolist()
+    )
+    return np.array([chosen[row] for row in range(len(hardness))])
+
+
+def test_degrees_of_hardness_are_sampled_as_the_paper_says() -> None:
+    # 180 easy rows, 20 hard ones; of five degrees two have rows.
+    hardness = np.repeat([0.1, 0.9], [180, 20])
+    for part in (1, 2, 3):
+        pace = np.tan(np.pi / 2 * part / PARTS)
+        weights = 1 / (np.array([0.1, 0.9]) + pace)
+        share = times_chosen(hardness, part)[180:].sum() / (400 * 20)
+        expected = weights[1] / weights.sum()
+        # Without replacement, and of 20 hard rows at most 20: a little less than that.
+        assert expected - 0.12 < share < expected + 0.02
+    # At first, harmony: 9 times as many easy ones; at last all degrees alike.
+    assert times_chosen(hardness, 1)[180:].sum() < times_chosen(hardness, 3)[180:].sum()
+
+
+def test_rows_of_one_hardness_are_chosen_alike() -> None:
+    chosen = times_chosen(np.full(100, 0.3), 1)
+    assert chosen.mean() == 80
+    assert chosen.std() < 2 * np.sqrt(80)
+
+
+class Spy(Sequential):
+    """Keeps the circles of lanes."""
+
+    def __init__(self) -> None:
+        self.circles: dict[Lane, np.ndarray] = {}
+
+    def train(self, task: Task, lanes: Sequence[Lane]) -> Iterator[Trained]:
+        self.circles |= {lane: task.circle(lane.fold, lane.seed) for lane in lanes}
+        yield from super().train(task, lanes)
+
+
+@pytest.mark.backend
+def test_a_part_sees_what_the_parts_before_ask_for(small: Callable) -> None:
+    parts = small(remedies="self-paced", folds=2, seeds=1, epochs=2)
+    spy, task, fold = Spy(), parts.task, parts.task.folds[1]
+    trained = list(train_in_rounds(spy, task, lanes_of(parts.plan)))
+    assert len(trained) == 2 * (1 + PARTS)  # and the baseline
+    mine = [one for one in trained if one.lane.fold == 1 and one.lane.training[0].shrink]
+    network, right = task.network(0, 0), []
+    for one in mine:
+        part = one.lane.training[0].part
+        if part:
+            random = philox(parts.plan.seed, 1, 0, part)
+            expected = paced_circle(fold, 1 - np.mean(right, axis=0), part, random)
+            np.testing.assert_array_equal(spy.circles[one.lane], expected)
+        network.set_weights(one.weights)
+        p = softmax(network.predict(fold.x, verbose=0).astype(float), axis=1)
+        right.append(p[np.arange(len(p)), fold.labels])
+
+
+@pytest.mark.backend
+def test_what_was_trained_before_is_not_trained_again(small: Callable) -> None:
+    parts = small(remedies="self-paced", folds=2, seeds=1, epochs=1, members=1)
+    lanes = lanes_of(parts.plan)
+    whole = list(train_in_rounds(Sequential(), parts.task, lanes))
+    left = [lane for lane in lanes if lane.training[0].part == 3]
+    before = [one for one in whole if one.lane not in left]
+    again = list(train_in_rounds(Sequential(), parts.task, left, before))
+    assert [one.lane for one in again] == left
+    expected = {one.lane: one for one in whole}
+    for one in again:
+        np.testing.assert_allclose(one.test, expected[one.lane].test, atol=1e-4)
