@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import kilter.comparison.api as api
-from kilter import cli
+from kilter import cli, load
 from kilter.comparison.executors.base import Executor, Forecast, Lane, Task, Trained
 from kilter.comparison.result import FILES
 
@@ -264,6 +264,18 @@ class TestCompare:
         assert names("mine") == set(FILES)
         assert result_of("mine")["plan"]["seeds"] == 2
         assert names(".") == {"t.csv", "mine"}
+
+    def test_a_network_of_ones_own(self, quick: Quick) -> None:
+        Path("net.py").write_text(
+            "import keras\n"
+            "def wide(width, n_classes):\n"
+            "    end = keras.layers.Dense(1, 'sigmoid')\n"
+            "    return keras.Sequential([keras.Input((width,)), keras.layers.Dense(77), end])\n"
+        )
+        given = (*FRAUD, "--remedies", "vote", "--folds", 2, "--seeds", 1, "--out", "mine")
+        assert kilter("compare", write(table()), *given, "--build", "net.py:wide").code == 0
+        network = load(Path("mine") / "model.kilter").network
+        assert 77 in {shape[-1] for shape in (weight.shape for weight in network.weights)}
 
     def test_an_empty_folder_will_do(self, quick: Quick) -> None:
         Path("mine").mkdir()
@@ -682,6 +694,7 @@ def test_bad_files(name: str, content: bytes | None, fragments: Sequence[str]) -
         (["--metric", "f1"], ["`metric` must be one of", "macro_f1", "`f1`"]),
         (["--metric", "macro-f1"], ["Did you mean `macro_f1`?"]),
         (["--network", "tabn"], ["`network` must be one of tabm, mlp", "Did you mean `tabm`?"]),
+        (["--build", "none.py"], ["`build` names no file `none.py`"]),
         (["--memory", "0"], ["`memory` must be above 0; got 0.0. It counts GiB."]),
         (["--devices", "0"], ["`devices` must be a whole number of at least 1; got 0."]),
         (["--executor", "gpu"], ["`executor` must be one of auto, lanes", "`gpu`"]),

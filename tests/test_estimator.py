@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ import sklearn
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -25,8 +27,9 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import kilter
 from kilter import KilterClassifier
+from kilter import estimator as module
 from kilter._errors import ArgumentError
-from kilter.comparison import Plan
+from kilter.comparison import REMEDIES, Plan
 from kilter.comparison.run import fit
 from kilter.data import load
 
@@ -85,7 +88,7 @@ def test_it_is_the_fit_of_a_plan(frame: tuple[pd.DataFrame, pd.Series]) -> None:
 
 def test_auto_compares(rows: tuple[np.ndarray, np.ndarray]) -> None:
     clf = KilterClassifier("auto", **{**QUICK, "epochs": 2}).fit(*rows)
-    assert len(clf.result_.leaderboard()) == 11
+    assert len(clf.result_.leaderboard()) == len(REMEDIES)
     assert clf.model_ is clf.result_.model
 
 
@@ -158,3 +161,34 @@ def test_names_that_are_taken_and_a_remedy_that_is_none(
     assert KilterClassifier(**QUICK).fit(table, y, np.arange(240)).predict(table).shape == (240,)
     with pytest.raises(ArgumentError, match="`remedies` knows no `smotee`"):
         KilterClassifier("smotee").fit(x, y)
+
+
+def own(width: int, n_classes: int) -> keras.Model:
+    hidden = keras.layers.Dense(16, "relu")
+    batch = keras.layers.BatchNormalization()
+    end = keras.layers.Dense(1, "sigmoid")
+    return keras.Sequential([keras.Input((width,)), hidden, batch, end])
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("build", [own, own(10, 2)], ids=["function", "model"])
+def test_a_network_of_ones_own(rows: tuple[np.ndarray, np.ndarray], build: Any) -> None:
+    x, y = rows
+    quick = {**QUICK, "epochs": 8, "build": build}
+    p = KilterClassifier("blend", **quick).fit(x, y).predict_proba(x)[:, 1]
+    assert roc_auc_score(y, p) > 0.8
+    again = clone(KilterClassifier("blend", **quick)).fit(x, y).predict_proba(x)[:, 1]
+    np.testing.assert_allclose(again, p, atol=1e-5)
+
+
+def test_small_tables_have_more_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(module, "fit", lambda plan, *others, **more: seen.append(plan.seeds))
+    monkeypatch.setattr(module, "run", lambda plan, *others, **more: seen.append(plan.seeds))
+    for rows in (300, 6_000, 20_000):
+        x, y = np.arange(rows)[:, None], np.arange(rows) % 2
+        KilterClassifier().fit(x, y)
+        KilterClassifier(seeds=1).fit(x, y)
+    with pytest.raises(AttributeError):  # there is no result
+        KilterClassifier("auto").fit(x[:300], y[:300])
+    assert seen == [10, 1, 5, 1, 3, 1, 3]

@@ -196,8 +196,9 @@ def load(path: str | Path) -> Model:
     except (zipfile.BadZipFile, EOFError, zlib.error, OSError, RuntimeError, ValueError) as error:
         raise _damaged(path, "it is cut off or not a kilter model") from error
     manifest = _checked_manifest(members, path)
+    network = _open_network(members, path)
     try:
-        return _assemble(manifest, members)
+        return _assemble(manifest, members, network)
     except Exception as error:  # Keras and skops refuse parts in too many ways to list
         raise _damaged(path, "its manifest does not fit its parts") from error
 
@@ -268,7 +269,20 @@ def _checked_manifest(members: dict[str, bytes], path: str | Path) -> dict[str, 
     return manifest
 
 
-def _assemble(manifest: dict[str, Any], members: dict[str, bytes]) -> Model:
+def _open_network(members: dict[str, bytes], path: str | Path) -> keras.Model:
+    if NETWORK not in members:
+        raise _damaged(path, "its manifest does not fit its parts")
+    try:
+        return _network(members[NETWORK])
+    except Exception as error:  # Keras refuses a network in too many ways to list
+        raise ArtifactError(
+            f"`{path}` cannot be loaded: Keras does not open its network. If that has layers of "
+            "your own, register them with `keras.saving.register_keras_serializable` before; a "
+            "Lambda layer is code, which a model file must not hold."
+        ) from error
+
+
+def _assemble(manifest: dict[str, Any], members: dict[str, bytes], network: keras.Model) -> Model:
     decision = dict(manifest["decision"])
     kinds: dict[str, type[Costs] | type[Threshold]] = {"costs": Costs, "threshold": Threshold}
     kind = kinds[decision.pop("kind")]
@@ -277,7 +291,7 @@ def _assemble(manifest: dict[str, Any], members: dict[str, bytes]) -> Model:
     model = Model(
         schema_from_json(manifest["schema"]),
         Encoder.loads(members[ENCODER]),
-        _network(members[NETWORK]),
+        network,
         Calibrator.from_json(manifest["calibrator"]),
         kind.from_json(decision),
         manifest["about"],

@@ -94,6 +94,10 @@ def compare(
     network: Annotated[
         str, typer.Option(help="tabm, an ensemble in one, or mlp, several times as fast.")
     ] = "tabm",
+    build: Annotated[
+        str | None,
+        typer.Option(help="A network of your own: FILE.py:FUNCTION or FILE.keras."),
+    ] = None,
     group: Group = None,
     time: Time = None,
     drop: Drop = "",
@@ -122,6 +126,7 @@ def compare(
         "seeds": seeds,
         "metric": metric,
         "network": network,
+        "build": build,
         "group": group,
         "time": time,
         "drop": _names(drop),

@@ -22,6 +22,8 @@ from kilter.data import load
 
 AUTO = "auto"
 TUNED_FROM = 3  # times the rows of the smallest class
+SEEDS, MOST_SEEDS = 3, 10
+SEED_ROWS = 30_000  # that all seeds learn from together, in between
 
 
 class KilterClassifier(ClassifierMixin, BaseEstimator):
@@ -39,11 +41,14 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
     folds, seeds : int
         Networks are trained on so many folds, with so many seeds each, to find the number of
         epochs, the calibrator and the threshold. The model averages one network a seed that
-        learns from all rows.
+        learns from all rows. If ``seeds`` is None there are three, and up to ten where rows are
+        few, as an average gains most there.
     metric : str
         What the best remedy is best at, and the threshold where it can be: see `kilter.compare`.
     network : {"tabm", "mlp"}
         An ensemble in one network, or a plain perceptron.
+    build : function or keras.Model, optional
+        A network of your own in its place, as `kilter.compare` takes it.
     members, hidden, dropout
         Of the network.
     epochs, patience, batch_size, learning_rate, weight_decay
@@ -81,9 +86,10 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         remedy: str | Remedy = "none+threshold",
         *,
         folds: int = 5,
-        seeds: int = 3,
+        seeds: int | None = None,
         metric: str = "auprc",
         network: str = "tabm",
+        build: Any = None,
         members: int = 8,
         hidden: tuple[int, ...] = (64, 64),
         dropout: float = 0.1,
@@ -101,6 +107,7 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         self.seeds = seeds
         self.metric = metric
         self.network = network
+        self.build = build
         self.members = members
         self.hidden = hidden
         self.dropout = dropout
@@ -173,7 +180,11 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
             remedies = [dataclasses.replace(one, decide=Decide(tuned=False)) for one in remedies]
         named = {field.name for field in dataclasses.fields(Plan)} & set(self.get_params())
         settings = {name: getattr(self, name) for name in named}
+        settings["seeds"] = self._seeds(len(dataset)) if self.seeds is None else self.seeds
         return Plan(tuple(remedies), seed=self.random_state, **settings)
+
+    def _seeds(self, rows: int) -> int:
+        return SEEDS if self.remedy == AUTO else int(np.clip(SEED_ROWS // rows, SEEDS, MOST_SEEDS))
 
     def _table(self, X: Any, reset: bool) -> pa.Table:
         """Return the columns as a table; those of an array are named by their place."""

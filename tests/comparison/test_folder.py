@@ -21,6 +21,7 @@ from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import Draw, Loss
 from kilter.comparison.result import FILES
 from kilter.data import load
+from kilter.models import mlp
 
 SETTINGS: dict[str, Any] = {
     "remedies": "smote,focal",
@@ -317,15 +318,17 @@ def test_a_cut_off_training_is_not_there(tmp_path: Path, monkeypatch: pytest.Mon
     assert folder.finished([lane]) == []
 
 
-def test_a_fingerprint_hangs_on_plan_and_data(table_of: Callable) -> None:
+def test_a_fingerprint_hangs_on_plan_data_and_network(table_of: Callable) -> None:
     plan, dataset = Plan.make("focal"), load(table_of(), "target")
+    network, same, wider = mlp(3, 2), mlp(3, 2, seed=1), mlp(4, 2)
     marks = {
-        fingerprint(plan, dataset),
-        fingerprint(replace(plan, epochs=9), dataset),
-        fingerprint(plan, load(table_of(), "target", drop=["age"])),
-        fingerprint(plan, replace(dataset, labels=1 - dataset.labels)),
-        fingerprint(plan, replace(dataset, groups=np.arange(300))),
-        fingerprint(plan, replace(dataset, times=np.arange(300.0))),
+        fingerprint(plan, dataset, network),
+        fingerprint(plan, dataset, wider),
+        fingerprint(replace(plan, epochs=9), dataset, network),
+        fingerprint(plan, load(table_of(), "target", drop=["age"]), network),
+        fingerprint(plan, replace(dataset, labels=1 - dataset.labels), network),
+        fingerprint(plan, replace(dataset, groups=np.arange(300)), network),
+        fingerprint(plan, replace(dataset, times=np.arange(300.0)), network),
     }
-    assert len(marks) == 6
-    assert fingerprint(Plan.make("focal"), load(table_of(), "target")) in marks
+    assert len(marks) == 7
+    assert fingerprint(Plan.make("focal"), load(table_of(), "target"), same) in marks

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import keras
 import pytest
 
+from kilter._errors import ArgumentError
 from kilter.comparison.plan import Plan
-from kilter.comparison.prepare import lanes_of, prepare
+from kilter.comparison.prepare import lanes_of, prepare, trainings_of
+from kilter.comparison.remedy import REMEDIES
 from kilter.data import load
 from kilter.models import Members
 
@@ -32,3 +35,26 @@ def test_the_network_is_the_plans(table_of: Callable, network: str, kind: type) 
         _, embedding, dense, dropout, _ = model.network.layers
         assert (embedding.numbers, embedding.scales) == (2, 2)  # two numbers, on two scales each
         assert (dense.units, dense.members, dropout.rate) == (5, 3, 0.3)
+
+
+def perceptron(width: int, n_classes: int) -> keras.Model:
+    end = keras.layers.Dense(n_classes, "softmax")
+    return keras.Sequential([keras.Input((width,)), keras.layers.Dense(5), end])
+
+
+def test_a_network_of_ones_own_takes_the_place(table_of: Callable) -> None:
+    plan = Plan.make([], folds=2, seeds=1, build=perceptron)
+    _, task = prepare(plan, load(table_of(3), "target"))
+    model = task.network(0, 0)
+    assert [layer.units for layer in model.layers[1].layers] == [5, 3]
+    again = Plan.from_json(plan.to_json())
+    assert (again.network, again.build) == ("own", None)
+    assert replace(again, build=perceptron) == plan
+    with pytest.raises(ArgumentError, match="`build` must be given: the plan is for a network"):
+        prepare(again, load(table_of(3), "target"))
+
+
+def test_trainings_that_others_come_after_are_among_them() -> None:
+    last = REMEDIES["self-paced"].members[-1]
+    plan = Plan.make([replace(last, name="last")])
+    assert trainings_of(plan)[1:] == list(REMEDIES["self-paced"].trainings)

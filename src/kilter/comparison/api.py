@@ -33,6 +33,7 @@ def compare(
     drop: Sequence[str] = (),
     cost: Any = None,
     min_recall: float | None = None,
+    build: Any = None,
     executor: str = "auto",
     memory: float | None = None,
     devices: int | None = None,
@@ -71,6 +72,10 @@ def compare(
         expected cost.
     min_recall : float, optional
         Put the threshold as high as this recall of the rarest class allows.
+    build : function or keras.Model, optional
+        A network of your own: a function of the number of encoded columns and of classes that
+        returns a new Keras model, or a model, whose weights are drawn anew. It may end in
+        probabilities or in logits; how it is compiled does not matter.
     executor : {"auto", "lanes", "sequential", "ray"}
         How to train; see `kilter.comparison.run`.
     memory : float, optional
@@ -106,9 +111,8 @@ def compare(
     >>> sorted(result.leaderboard()["remedy"])
     ['class-weights', 'none+threshold']
     """
-    plan = Plan.make(
-        remedies, folds=folds, seeds=seeds, metric=metric, min_recall=min_recall, **settings
-    )
+    settings |= {"folds": folds, "seeds": seeds, "metric": metric}
+    plan = Plan.make(remedies, min_recall=min_recall, build=build, **settings)
     folder = None if out is None else RunFolder(out, resume)
     dataset = load(data, target, drop=tuple(drop), group=group, time=time)
     if cost is not None:

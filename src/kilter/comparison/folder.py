@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from kilter._errors import ArgumentError, OutputError
@@ -71,9 +72,9 @@ class RunFolder:
                 f"`out` cannot be read: {self.path}: {error.strerror}. Choose another folder."
             ) from error
 
-    def start(self, plan: Plan, dataset: Dataset) -> None:
+    def start(self, plan: Plan, dataset: Dataset, network: keras.Model) -> None:
         """Make the hidden folder, or find that of the interrupted run."""
-        mark = fingerprint(plan, dataset)
+        mark = fingerprint(plan, dataset, network)
         try:
             if self.resume and self._mark() is not None:
                 self._require_same(mark)
@@ -151,10 +152,14 @@ def hidden_folder(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
 
 
-def fingerprint(plan: Plan, dataset: Dataset) -> str:
+def fingerprint(plan: Plan, dataset: Dataset, network: keras.Model) -> str:
     """Hash everything that the trainings hang on."""
     versions = {name: version(name) for name in ("kilter", "keras", "scikit-learn")}
-    settings = {**plan.to_json(), "versions": versions}
+    layers = [
+        (type(layer).__name__, [weight.shape for weight in layer.weights])
+        for layer in network._flatten_layers()
+    ]
+    settings = {**plan.to_json(), "versions": versions, "layers": layers}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     features = dataset.features
     arrays = (features.numbers, features.codes, dataset.labels, dataset.groups, dataset.times)

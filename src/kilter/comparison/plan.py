@@ -7,10 +7,12 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 from kilter._errors import ArgumentError, ArgumentTypeError, did_you_mean
 from kilter.comparison.remedy import Decide, Draw, Loss, Remedy, find_remedies
+from kilter.models import find_build
 
 METRICS = {
     "auprc": True,
@@ -24,6 +26,9 @@ METRICS = {
 
 NETWORKS = ("tabm", "mlp")
 """Networks that kilter builds itself."""
+
+OWN = "own"
+"""What a plan calls a network that the user builds."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,10 @@ class Plan:
     network : str
         What is trained: ``tabm``, an ensemble in one network on embedded numbers, or ``mlp``,
         a plain perceptron, which is several times as fast.
+    build : function or keras.Model, optional
+        A network of your own in its place: a function of the number of columns and of classes
+        that returns a new model, or a model, whose weights are drawn anew. It does not go to
+        JSON. See `kilter.models.own_network`.
     members : int
         Of the ensemble, if ``network`` is one.
     hidden : tuple of int
@@ -78,6 +87,7 @@ class Plan:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     network: str = "tabm"
+    build: Any = None
     members: int = 8
     hidden: tuple[int, ...] = (64, 64)
     dropout: float = 0.1
@@ -101,7 +111,10 @@ class Plan:
             _check_count("hidden", units, 1)
         object.__setattr__(self, "hidden", tuple(self.hidden))
         _check_choice("metric", self.metric, METRICS)
-        _check_choice("network", self.network, NETWORKS)
+        if self.build is not None:
+            object.__setattr__(self, "network", OWN)
+        elif self.network != OWN:  # which a plan from JSON may have
+            _check_choice("network", self.network, NETWORKS)
         if self.min_recall is not None:
             _check_is_number("min_recall", self.min_recall)
         if self.min_recall is not None and not 0 < self.min_recall <= 1:
@@ -115,6 +128,8 @@ class Plan:
     def make(cls, remedies: Any = None, **settings: Any) -> Plan:
         """Build a plan; ``remedies`` are names or `Remedy` values, None for all by name.
 
+        ``build`` may be the name of a file as well: see `kilter.models.find_build`.
+
         Examples
         --------
         >>> from kilter import Plan
@@ -125,6 +140,8 @@ class Plan:
             remedies = [remedies]
         if isinstance(remedies, str):
             remedies = [name.strip() for name in remedies.split(",") if name.strip()]
+        if isinstance(settings.get("build"), str | PathLike):
+            settings["build"] = find_build(str(settings["build"]))
         known = [field.name for field in dataclasses.fields(cls)]
         for name in settings:
             if name not in known:
@@ -138,7 +155,9 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON can hold it."""
-        plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        given = dataclasses.asdict(dataclasses.replace(self, build=None))
+        del given["build"]
+        plain: dict[str, Any] = json.loads(json.dumps(given))
         return plain
 
     @classmethod

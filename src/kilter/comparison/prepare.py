@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from threading import Event
+from typing import Any
 
 import keras
 
+from kilter._errors import ArgumentError
 from kilter._types import Dataset, Split
 from kilter.comparison.executors.base import EncodedFold, Lane, Task
 from kilter.comparison.folds import encode
-from kilter.comparison.plan import Plan
+from kilter.comparison.plan import OWN, Plan
 from kilter.comparison.remedy import Training
 from kilter.data import rarest_class, split
 from kilter.data.encode import SCALES
-from kilter.models import mlp, tabm
+from kilter.models import mlp, own_network, tabm
 
 
 def prepare(plan: Plan, dataset: Dataset) -> tuple[tuple[Split, ...], Task]:
@@ -34,6 +37,8 @@ def make_task(plan: Plan, dataset: Dataset, folds: tuple[EncodedFold, ...]) -> T
 def _builder(plan: Plan, numbers: int) -> Callable[[int, int, int], keras.Model]:
     """Return what builds the plan's network; ``numbers`` of its columns are such."""
     hidden, dropout = plan.hidden, plan.dropout
+    if plan.network == OWN:
+        return _own_builder(plan.build)
 
     def build_mlp(width: int, n_classes: int, seed: int) -> keras.Model:
         return mlp(width, n_classes, hidden=hidden, dropout=dropout, seed=seed)
@@ -43,6 +48,15 @@ def _builder(plan: Plan, numbers: int) -> Callable[[int, int, int], keras.Model]
         return tabm(width, n_classes, **shape, hidden=hidden, dropout=dropout, seed=seed)
 
     return {"mlp": build_mlp, "tabm": build_tabm}[plan.network]
+
+
+def _own_builder(build: Any) -> Callable[[int, int, int], keras.Model]:
+    if build is None:
+        raise ArgumentError(
+            "`build` must be given: the plan is for a network of your own, which does not go to "
+            "JSON. Use `dataclasses.replace(plan, build=...)`."
+        )
+    return partial(own_network, build)
 
 
 def lanes_of(plan: Plan) -> list[Lane]:

@@ -87,7 +87,7 @@ def run(
     trainer = find_executor(executor, memory, devices)
     splits, task = prepare(plan, dataset)
     if folder is not None:
-        folder.start(plan, dataset)
+        folder.start(plan, dataset, task.network(0, 0))
     watch = _Watch(plan, observe)
     trained = _train(trainer, task, folder, watch)
     outcomes = judge(plan, splits, trained, task.positive)

@@ -9,6 +9,7 @@ from kilter.models.members import (
     average_members,
     each_member,
 )
+from kilter.models.own import find_build, own_network
 from kilter.models.regularise import regularise
 from kilter.models.tabular import mlp, tabm
 
@@ -20,7 +21,9 @@ __all__ = [
     "average_members",
     "average_networks",
     "each_member",
+    "find_build",
     "mlp",
+    "own_network",
     "regularise",
     "tabm",
 ]

@@ -1,0 +1,201 @@
+"""A network of the user's own, made fit to be trained beside others."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import runpy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kilter._errors import ArgumentError, ArgumentTypeError, SourceError
+from kilter._export import register
+from kilter._targets import to_logits
+
+ROWS = 64  # that a network is tried on
+
+
+@register
+class Logits(keras.layers.Layer):
+    """From probabilities, or the logit of class 1 of two, to logits (rows, classes).
+
+    Parameters
+    ----------
+    from_logits : bool
+        Whether it gets logits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> np.asarray(Logits(from_logits=True)(np.array([[2.0]]))).tolist()
+    [[0.0, 2.0]]
+    """
+
+    def __init__(self, from_logits: bool = False, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.from_logits = from_logits
+
+    def call(self, outputs: Any) -> Any:
+        """Return logits."""
+        return to_logits(outputs, self.from_logits)
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the result."""
+        return *shape[:-1], max(2, shape[-1] or 0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return everything that makes the layer again."""
+        return {**super().get_config(), "from_logits": self.from_logits}
+
+
+def own_network(build: Any, width: int, n_classes: int, seed: int) -> keras.Model:
+    """Make a user's network for these columns and classes, ending in logits.
+
+    Parameters
+    ----------
+    build : function or keras.Model
+        A function of the number of columns and of classes that returns a new model, or a model,
+        whose architecture is taken and whose weights are drawn anew. It may end in
+        probabilities or logits of each class, or of class 1 of two in one column.
+    width, n_classes : int
+        Columns that it gets and classes that it tells apart.
+    seed : int
+        What initial weights and dropout hang on, where layers have no seed of their own.
+
+    Returns
+    -------
+    keras.Model
+        From (rows, width) to logits (rows, n_classes).
+
+    Raises
+    ------
+    ArgumentTypeError
+        If ``build`` is no model and returns none.
+    ArgumentError
+        If the model takes or gives other shapes.
+
+    Examples
+    --------
+    >>> import keras
+    >>> def build(width, n_classes):
+    ...     layers = keras.layers
+    ...     end = layers.Dense(n_classes, "softmax")
+    ...     return keras.Sequential([keras.Input((width,)), layers.Dense(8, "relu"), end])
+    >>> own_network(build, 5, 3, seed=0).output_shape
+    (None, 3)
+    """
+    with _drawn_from(seed):
+        model = _made(build, width, n_classes)
+    columns = _columns(model, width, n_classes)
+    from_logits = ends_in_logits(model, width)
+    if from_logits and columns == n_classes:
+        return model
+    rows = keras.Input((width,), name="rows")
+    return keras.Model(rows, Logits(from_logits)(model(rows)))
+
+
+@contextmanager
+def _drawn_from(seed: int) -> Iterator[None]:
+    """Let layers without a seed draw theirs from this one: Keras takes it from `random`."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def _made(build: Any, width: int, n_classes: int) -> keras.Model:
+    if isinstance(build, keras.Model):
+        return keras.models.clone_model(build)
+    model = build(width, n_classes) if _takes_two(build) else None
+    if not isinstance(model, keras.Model):
+        raise ArgumentTypeError(
+            "`build` must be a Keras model, or a function of the number of columns and of "
+            f"classes that returns one; got {build!r:.80}. Write `def build(width, n_classes):`."
+        )
+    return model
+
+
+def _takes_two(build: Any) -> bool:
+    try:
+        inspect.signature(build).bind(1, 2)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _columns(model: Any, width: int, n_classes: int) -> int:
+    """Return the columns of a model's output for rows of this width."""
+    try:
+        shape = keras.ops.shape(model(keras.KerasTensor((None, width))))
+    except Exception as error:  # layers refuse a shape in too many ways to list
+        raise ArgumentError(
+            f"`build` must give a model for rows of {width} columns, as many as the encoded table "
+            "has. Give a function of the number of columns rather than a model."
+        ) from error
+    allowed = {n_classes, 1} if n_classes == 2 else {n_classes}
+    if len(shape) not in (2, 3) or shape[-1] not in allowed:
+        raise ArgumentError(
+            f"`build` must give a model that ends in {n_classes} columns, one a class; got the "
+            f"shape {tuple(shape)}. End it in `Dense(n_classes)`."
+        )
+    return int(shape[-1])
+
+
+def ends_in_logits(model: Any, width: int) -> bool:
+    """Say whether a model gives logits rather than probabilities: by trying it on some rows.
+
+    Examples
+    --------
+    >>> import keras
+    >>> ends = [keras.layers.Dense(2), keras.layers.Dense(2, "softmax")]
+    >>> [ends_in_logits(keras.Sequential([keras.Input((3,)), end]), 3) for end in ends]
+    [True, False]
+    """
+    x = np.random.default_rng(0).normal(size=(ROWS, width)).astype("float32")
+    outputs = ops.convert_to_numpy(model(x, training=False)).astype(float)
+    if outputs.min() <= 0 or outputs.max() >= 1:  # no probability is that sure before training
+        return True
+    return outputs.shape[-1] > 1 and not np.allclose(outputs.sum(axis=-1), 1, atol=1e-2)
+
+
+def find_build(text: str) -> Any:
+    """Find what ``build`` names: a ``.keras`` file, or a function in a Python file.
+
+    Parameters
+    ----------
+    text : str
+        ``model.keras``, ``network.py:function`` or ``network.py``, whose function is ``build``.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file, it cannot be opened, or it has no such function.
+
+    Examples
+    --------
+    >>> find_build("nowhere.py")
+    Traceback (most recent call last):
+    ...
+    kilter._errors.SourceError: `build` names no file `nowhere.py`. Check the path.
+    """
+    file, _, name = text.partition(".py:")
+    path = Path(f"{file}.py") if name else Path(text)
+    if not path.is_file():
+        raise SourceError(f"`build` names no file `{path}`. Check the path.")
+    if path.suffix == ".keras":
+        return keras.saving.load_model(path, compile=False)
+    found = runpy.run_path(str(path))
+    if (name or "build") not in found:
+        raise SourceError(
+            f"`build` finds no function `{name or 'build'}` in `{path}`. Name it after a colon: "
+            f"`{path}:function`."
+        )
+    return found[name or "build"]

@@ -1,0 +1,116 @@
+"""A network of the user's own."""
+
+import random
+
+import keras
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from kilter._errors import ArgumentError, ArgumentTypeError, SourceError
+from kilter.models import find_build, own_network
+
+pytestmark = pytest.mark.backend
+
+X = np.random.default_rng(0).normal(size=(20, 5)).astype("float32")
+
+
+def ends_in(units: int, activation: str | None = None, width: int = 5) -> keras.Model:
+    layers = keras.layers
+    return keras.Sequential(
+        [keras.Input((width,)), layers.Dense(8, "relu"), layers.Dense(units, activation)]
+    )
+
+
+def test_logits_of_each_class_stay_as_they_are():
+    model = ends_in(3)
+    assert own_network(lambda width, n_classes: model, 5, 3, seed=0) is model
+
+
+@pytest.mark.parametrize(
+    ("units", "activation"), [(3, "softmax"), (2, "softmax"), (1, "sigmoid"), (1, None)]
+)
+def test_every_end_becomes_logits(units, activation):
+    model = ends_in(units, activation)
+    wrapped = own_network(lambda width, n_classes: model, 5, max(2, units), seed=0)
+    p = model.predict(X, verbose=0).astype(float)
+    if activation is None:
+        p = 1 / (1 + np.exp(-p))
+    expected = p if units > 1 else np.hstack([1 - p, p])
+    found = softmax(wrapped.predict(X, verbose=0).astype(float), axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_head_that_begins_at_zero_gives_logits():
+    head = keras.layers.Dense(1, kernel_initializer="zeros")
+    model = keras.Sequential([keras.Input((5,)), head])
+    wrapped = own_network(lambda width, n_classes: model, 5, 2, seed=0)
+    np.testing.assert_allclose(wrapped.predict(X, verbose=0), 0)
+
+
+def test_a_seed_gives_the_same_weights_and_leaves_other_random_numbers_alone():
+    random.seed(1)
+    expected = random.random()
+    random.seed(1)
+    made = [own_network(lambda w, n: ends_in(2), 5, 2, seed=seed) for seed in (3, 3, 4)]
+    assert random.random() == expected
+    one, same, other = (model.get_weights()[0] for model in made)
+    np.testing.assert_array_equal(one, same)
+    assert not np.allclose(one, other)
+
+
+def test_of_a_model_the_architecture_is_taken():
+    model = ends_in(2)
+    one, other = (own_network(model, 5, 2, seed=seed) for seed in (0, 1))
+    weights = [m.get_weights()[0] for m in (model, one, other)]
+    assert not np.allclose(weights[0], weights[1])
+    assert not np.allclose(weights[1], weights[2])
+
+
+def test_it_is_saved_and_opened(tmp_path):
+    model = own_network(ends_in(1, "sigmoid"), 5, 2, seed=0)
+    model.save(tmp_path / "own.keras")
+    again = keras.saving.load_model(tmp_path / "own.keras")
+    np.testing.assert_allclose(again.predict(X, verbose=0), model.predict(X, verbose=0))
+
+
+@pytest.mark.parametrize("build", [7, lambda width: ends_in(2), lambda width, n_classes: None])
+def test_what_is_no_model(build):
+    with pytest.raises(ArgumentTypeError, match="`build` must be a Keras model, or a function"):
+        own_network(build, 5, 2, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (ends_in(2, width=4), "for rows of 5 columns"),
+        (ends_in(5), "ends in 3 columns, one a class; got the shape"),
+        (ends_in(1), "ends in 3 columns"),
+    ],
+)
+def test_other_shapes(model, message):
+    with pytest.raises(ArgumentError, match=message):
+        own_network(model, 5, 3, seed=0)
+
+
+SOURCE = """
+import keras
+
+def build(width, n_classes):
+    return keras.Sequential([keras.Input((width,)), keras.layers.Dense(n_classes)])
+
+def wide(width, n_classes):
+    return build(width, n_classes)
+"""
+
+
+def test_files_are_found(tmp_path):
+    (tmp_path / "net.py").write_text(SOURCE)
+    assert find_build(f"{tmp_path / 'net.py'}").__name__ == "build"
+    assert find_build(f"{tmp_path / 'net.py'}:wide")(3, 2).output_shape == (None, 2)
+    ends_in(2).save(tmp_path / "net.keras")
+    assert find_build(str(tmp_path / "net.keras")).output_shape == (None, 2)
+    with pytest.raises(SourceError, match="finds no function `deep`"):
+        find_build(f"{tmp_path / 'net.py'}:deep")
+    with pytest.raises(SourceError, match="names no file"):
+        find_build("none.py:deep")
