@@ -33,7 +33,7 @@ driver = importlib.import_module("kilter.comparison.run")
 
 SMALL = ("--remedies", "class-weights", "--folds", "2", "--seeds", "1", "--network", "mlp")
 FRAUD = ("--target", "fraud")
-COMMANDS = ("demo", "inspect", "compare", "predict", "report")
+COMMANDS = ("demo", "inspect", "compare", "tune", "predict", "report")
 
 
 class Said(NamedTuple):

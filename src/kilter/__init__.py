@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         TooFewRowsError,
     )
     from kilter.artifact import Model, load
-    from kilter.comparison import Plan, Remedy, Result, compare
+    from kilter.comparison import Plan, Remedy, Result, compare, tune
     from kilter.data import inspect
     from kilter.estimator import KilterClassifier
     from kilter.weights import class_counts, class_weights, cost_matrix
@@ -53,6 +53,7 @@ _HOMES = {
     "cost_matrix": "weights",
     "inspect": "data",
     "load": "artifact",
+    "tune": "comparison",
 }
 _MODULES = (
     "augment",
@@ -60,6 +61,7 @@ _MODULES = (
     "comparison",
     "data",
     "decide",
+    "ensemble",
     "losses",
     "metrics",
     "models",
@@ -89,6 +91,7 @@ __all__ = [
     "cost_matrix",
     "inspect",
     "load",
+    "tune",
 ]
 
 

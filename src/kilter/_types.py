@@ -7,7 +7,7 @@ parts are three types. What fits on training rows asks for a `Train`, what tunes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from kilter._errors import ArgumentTypeError
@@ -83,6 +83,16 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, rows: np.ndarray) -> Dataset:
+        """Return a dataset of these rows."""
+        return replace(
+            self,
+            features=self.features.take(rows),
+            labels=self.labels[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            times=None if self.times is None else self.times[rows],
+        )
 
 
 @dataclass(frozen=True)

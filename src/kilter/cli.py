@@ -10,7 +10,7 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -144,6 +144,56 @@ def compare(
 
 
 @app.command()
+def tune(
+    data: Data,
+    target: Target,
+    out: Annotated[Path | None, typer.Option(help="Folder for the result.")] = None,
+    trials: Annotated[int, typer.Option(help="Candidates of each search.")] = 36,
+    networks: Annotated[
+        str, typer.Option(help="Networks to choose from, separated by commas.")
+    ] = "tabm,mlp",
+    folds: Annotated[int, typer.Option(help="Parts of the data, each the test part once.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Trainings a fold.")] = 3,
+    metric: Annotated[str, typer.Option(help="What chooses.")] = "auprc",
+    build: Annotated[
+        str | None,
+        typer.Option(help="A network of your own: FILE.py:FUNCTION or FILE.keras."),
+    ] = None,
+    group: Group = None,
+    time: Time = None,
+    drop: Drop = "",
+    cost: Annotated[Path | None, typer.Option(help="CSV or JSON: cost of each mistake.")] = None,
+    min_recall: Annotated[
+        float | None, typer.Option(help="Keep this recall of the rarest class.")
+    ] = None,
+    executor: Annotated[str, typer.Option(help="auto, lanes, sequential or ray.")] = "auto",
+    json: Json = False,
+) -> None:
+    """Search for the best remedy, its numbers and its network, and say what that is worth."""
+    settings = {
+        "trials": trials,
+        "networks": _names(networks),
+        "folds": folds,
+        "seeds": seeds,
+        "metric": metric,
+        "build": build,
+        "group": group,
+        "time": time,
+        "drop": _names(drop),
+        "cost": cost,
+        "min_recall": min_recall,
+        "executor": executor,
+    }
+    _prepare_keras()
+    from kilter.comparison import tune
+
+    try:
+        _find(tune, data, target, out or Path("runs") / f"{data.stem}-tuned", settings, json)
+    except KeyboardInterrupt:
+        _fail("stopped: nothing is kept. The same command begins anew.", STOPPED)
+
+
+@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="A .kilter file.", show_default=False)],
     data: Data,
@@ -192,14 +242,27 @@ def _compare(
 ) -> None:
     _prepare_keras()
     from kilter.comparison import compare
+
+    try:
+        _find(compare, data, target, out, settings, json)
+    except KeyboardInterrupt:
+        _fail(_stopped(out, go_on), STOPPED)
+
+
+def _find(
+    search: Callable[..., Any],
+    data: Path,
+    target: str,
+    out: Path,
+    settings: dict[str, Any],
+    json: bool,
+) -> None:
+    """Run a comparison or a search, with a bar, and show its result."""
     from kilter.report.console import show
     from kilter.report.progress import progress
 
-    try:
-        with progress(_console(stderr=True)) as observe:
-            result = compare(data, target, out=out, observe=observe, **settings)
-    except KeyboardInterrupt:
-        _fail(_stopped(out, go_on), STOPPED)
+    with progress(_console(stderr=True)) as observe:
+        result = search(data, target, out=out, observe=observe, **settings)
     if json:
         _print(_dumps(result.summary))
         return

@@ -188,3 +188,12 @@ def test_where_lower_is_better_a_fall_is_a_gain() -> None:
     assert (compared[0].p_better, compared[2].worse) == (pytest.approx(1), pytest.approx(1))
     assert [one.rope for one in compared] == pytest.approx([0.05 * np.mean(FOLDS)] * 3)
     assert choose(compared).outcome.remedy.name == "focal"
+
+
+def test_an_ensemble_that_helps_is_said_to_have_more_networks() -> None:
+    said = text([against("under-bagging", 0.75, 0.05, 0.97), BASE])
+    assert said.startswith("Use under-bagging: ")
+    assert (
+        "It joins 12 networks where the baseline averages 3: with `seeds` 12 the baseline alone "
+        "may gain a part of that." in said
+    )

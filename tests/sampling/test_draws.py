@@ -30,15 +30,17 @@ LABELS = np.repeat([0, 1, 2], COUNTS)
 BATCH = 20
 
 
-def quotas(slots, pool=None, mixed=(0, 0, 0), per_batch=0, first=(0, 0, 0)) -> Quotas:
+def quotas(slots, pool=None, mixed=(0, 0, 0), per_batch=0, first=(0, 0, 0), near=0) -> Quotas:
     fields = (slots, COUNTS if pool is None else pool, first, mixed)
-    return Quotas(*(np.array(field, np.int32) for field in fields), np.int32(per_batch))
+    arrays = (np.array(field, np.int32) for field in fields)
+    return Quotas(*arrays, np.int32(near), np.int32(per_batch))
 
 
 NATURAL = quotas(COUNTS)
 BALANCED = quotas([67, 67, 66])
 PER_BATCH = quotas([7, 7, 6], per_batch=1)
 UNDER = quotas([67, 67, 66], pool=[5, 5, 5])
+NEAR = quotas([67, 67, 66], mixed=np.round((1 - COUNTS / 180) * TICKETS), near=2)
 PART = quotas([67, 67, 66], pool=[5, 5, 5], first=[10, 10, 0])
 SMOTE = quotas([67, 67, 66], mixed=np.round((1 - COUNTS / 180) * TICKETS))
 EVERY = {

@@ -1,6 +1,6 @@
 """Every remedy on the same folds and seeds, judged on rows that none of them saw."""
 
-from kilter.comparison.api import compare, forecast
+from kilter.comparison.api import compare, forecast, tune
 from kilter.comparison.executors.base import Forecast
 from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import BASELINE, REMEDIES, Decide, Draw, Loss, Remedy
@@ -21,4 +21,5 @@ __all__ = [
     "compare",
     "forecast",
     "run",
+    "tune",
 ]

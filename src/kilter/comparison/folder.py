@@ -129,6 +129,7 @@ class RunFolder:
 
     def publish(self, result: Result) -> None:
         """Write the run's files and move them to their place."""
+        self.partial.mkdir(parents=True, exist_ok=True)
         try:
             result.save(self.partial)
         except OutputError as error:

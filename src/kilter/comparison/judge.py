@@ -121,7 +121,7 @@ def judge(
     """Judge every remedy of the plan; in the plan's order."""
     large = max(one.test.size for one in trained) > ON_THREADS
     folds = Parallel(n_jobs=-1 if large else 1, prefer="threads")(
-        delayed(_fold_outcome)(
+        delayed(judge_fold)(
             plan, remedy, split, of_fold(of_remedy(trained, remedy), fold), positive
         )
         for remedy in plan.remedies
@@ -147,9 +147,10 @@ def of_fold(trained: Sequence[Trained], fold: int) -> list[Trained]:
     return [one for one in trained if one.lane.fold == fold]
 
 
-def _fold_outcome(
+def judge_fold(
     plan: Plan, remedy: Remedy, split: Split, trained: Sequence[Trained], positive: int
 ) -> FoldOutcome:
+    """Judge one remedy on one fold, by the trainings that it has there."""
     members = by_training(remedy, trained)
     validated = [validation_scores(split, seeds) for seeds in members]
     tested = [_mean([one.test for one in seeds]) for seeds in members]

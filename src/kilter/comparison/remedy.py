@@ -37,6 +37,8 @@ class Draw:
     synthetic : bool
         Rows of rarer classes are filled up to the largest class by mixtures with one of
         their nearest neighbours (SMOTE), drawn anew each time.
+    neighbors : int
+        How many of them; 0 for as many as the plan says, which is the most.
     part : int
         Which subset ``shrink`` keeps: those of different parts have no row in common while
         there are enough.
@@ -49,6 +51,7 @@ class Draw:
     shrink: bool = False
     per_batch: bool = False
     synthetic: bool = False
+    neighbors: int = 0
     part: int = 0
     paced: bool = False
 
@@ -69,6 +72,7 @@ class Draw:
             pool=pool.astype(np.int32),
             first=(part * pool % (counts - pool + 1)).astype(np.int32),
             mixed=np.round(lacking * TICKETS).astype(np.int32),
+            near=np.int32(self.neighbors),
             per_batch=np.int32(self.per_batch),
         )
 
@@ -90,6 +94,8 @@ class Loss:
     ----------
     weights : str, optional
         A scheme of `kilter.class_weights`, for the training counts.
+    beta : float
+        Of effective weights.
     prior : float
         tau: that many times the log prior is added to the logits in training.
     gamma : float
@@ -99,11 +105,14 @@ class Loss:
     weights: str | None = None
     prior: float = 0.0
     gamma: float = 0.0
+    beta: float = 0.9999
 
     def numbers(self, counts: np.ndarray) -> LossNumbers:
         """Work out the numbers for training parts with these class counts (classes,)."""
         n_classes = len(counts)
-        weights = scheme_weights(counts, self.weights) if self.weights else np.ones(n_classes)
+        weights = np.ones(n_classes)
+        if self.weights:
+            weights = scheme_weights(counts, self.weights, self.beta)
         margins = np.tile(self.prior * np.log(counts / counts.sum()), (n_classes, 1))
         numbers = (weights, margins, np.ones(n_classes), self.gamma)
         return LossNumbers(*(np.asarray(number, np.float32) for number in numbers))

@@ -109,7 +109,7 @@ def run(
     )
     about = {**summary["chosen"], "verdict": summary["verdict"], **summary["environment"]}
     model = replace(final.model, about=about)
-    result = Result(summary, model, _predictions(dataset, outcomes, splits))
+    result = Result(summary, model, predictions(dataset, outcomes, splits))
     if folder is not None:
         folder.publish(result)
     return result
@@ -255,9 +255,8 @@ def _to_go_by(
     return [one for one in of_remedy(trained, remedy) if one.lane.fold >= first]
 
 
-def _predictions(
-    dataset: Dataset, outcomes: Sequence[Outcome], splits: Sequence[Split]
-) -> pa.Table:
+def predictions(dataset: Dataset, outcomes: Sequence[Outcome], splits: Sequence[Split]) -> pa.Table:
+    """Return what each remedy predicts for rows that it has not seen."""
     classes = np.array(dataset.schema.classes)
     rows = np.concatenate([split.test.rows for split in splits])
     folds = np.repeat(np.arange(len(splits)), [len(split.test) for split in splits])

@@ -50,13 +50,14 @@ class Quotas(NamedTuple):
     ``slots`` is how many draws a class gets in an epoch, or in a batch where ``per_batch``
     is 1. ``pool`` is how many of the class's rows take part, and ``first`` at which place of
     its circle they begin. ``mixed`` is the number of tickets out of `TICKETS` that make a draw
-    a mixture with a neighbour.
+    a mixture with a neighbour, and ``near`` among how many of the nearest; 0 for all known.
     """
 
     slots: Any
     pool: Any
     first: Any
     mixed: Any
+    near: Any
     per_batch: Any
 
 
@@ -203,7 +204,13 @@ def draw_rows(
     place = quotas.first[labels] + turn % quotas.pool[labels]
     rows = circle[starts[labels] + place]
     mixed = base.tickets < quotas.mixed[labels]
-    return rows, labels, base.tickets, xp.where(mixed, base.shares, xp.zeros_like(base.shares))
+    near = xp.where(quotas.near > 0, quotas.near, TICKETS)
+    return (
+        rows,
+        labels,
+        base.tickets % near,
+        xp.where(mixed, base.shares, xp.zeros_like(base.shares)),
+    )
 
 
 def mix(xp: Any, row: Any, partner: Any, share: Any, blendable: Any) -> Any:

@@ -37,7 +37,7 @@ class Lanes(Executor):
     def __init__(self, memory: float | None = None, devices: int | None = None) -> None:
         self.memory = memory
         self.devices = devices
-        self._kept: Engine | None = None
+        self._engines: list[Engine] = []
 
     def train(self, task: Task, lanes: Sequence[Lane]) -> Iterator[Trained]:
         """Train pool by pool, as many blocks at a time as there are host threads."""
@@ -88,13 +88,15 @@ class Lanes(Executor):
     def _engine(self, task: Task, limit: int) -> Engine:
         """Make the engine; blocks have a quarter of the limit, and pools, one a thread each.
 
-        That of the last task serves again if this one differs in nothing that is compiled.
+        That of an earlier task serves again if this one differs in nothing that is compiled.
         """
-        if self._kept is None or not _same_program(self._kept.task, task):
-            devices = _devices(self.devices)
-            self._kept = Engine(task, limit // 4 // _workers(len(devices)), devices)
-        self._kept.task = task
-        return self._kept
+        for engine in self._engines:
+            if _same_program(engine.task, task):
+                engine.task = task
+                return engine
+        devices = _devices(self.devices)
+        self._engines.append(Engine(task, limit // 4 // _workers(len(devices)), devices))
+        return self._engines[-1]
 
 
 def _same_program(one: Task, other: Task) -> bool:
@@ -103,8 +105,13 @@ def _same_program(one: Task, other: Task) -> bool:
 
 
 def _groups(task: Task, lanes: Sequence[Lane], limit: int) -> list[list[int]]:
-    """Return which folds of the lanes lie on the device together, in half of the limit."""
-    return fold_groups(task, sorted({lane.fold for lane in lanes}), limit // 2)
+    """Return which folds lie on the device together, in half of the limit.
+
+    Those that no lane needs are among them, unless a whole group is: so shapes stay the same.
+    """
+    wanted = {lane.fold for lane in lanes}
+    groups = fold_groups(task, range(len(task.folds)), limit // 2)
+    return [group for group in groups if wanted & set(group)]
 
 
 def _require_jax() -> None:

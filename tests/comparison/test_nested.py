@@ -1,0 +1,137 @@
+"""The nested search: what it may see, what it is scored on, what it hands over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kilter
+from kilter._errors import ArgumentError
+from kilter.comparison import nested
+from kilter.comparison.nested import _inner_splits, search
+from kilter.comparison.plan import Plan
+from kilter.data import load, split
+from made_data import make_dataset
+
+LABELS = np.repeat([0, 1], [160, 40])
+QUICK: dict[str, Any] = {"folds": 2, "seeds": 2, "epochs": 3, "hidden": (4,), "members": 2}
+
+
+def ids(part: Any) -> set[int]:
+    """Return which rows of the whole table a part has; their number is their only column."""
+    return set(part.features.numbers[:, 0].astype(int).tolist())
+
+
+@pytest.mark.parametrize("by", [{}, {"times": np.arange(200.0)}, {"groups": np.arange(200) // 2}])
+def test_a_search_sees_no_row_that_it_is_scored_on(by: dict) -> None:
+    labels = np.random.default_rng(0).permutation(LABELS)
+    dataset = make_dataset(labels, **by)
+    outer = split(dataset, 4, 0)
+    *searches, last = _inner_splits(dataset, outer, 0)
+    assert len(searches) == 4
+    for one, inner in zip(outer, searches, strict=True):
+        seen = set.union(*(ids(part) for fold in inner for part in (fold.train, fold.validation)))
+        scored = set.union(*(ids(fold.test) for fold in inner))
+        assert not (seen | scored) & ids(one.test)
+        assert seen | scored <= ids(one.train) | ids(one.validation)
+    assert len(last) == len(searches[0])
+
+
+@pytest.fixture
+def tuned(quick, table_of: Callable) -> Any:
+    plan = Plan.make([], **QUICK)
+    return search(plan, load(table_of(2, "text"), "target"), trials=14, networks=["mlp"])
+
+
+@pytest.fixture(autouse=True)
+def quickly(quick, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nested, "find_executor", lambda *given: quick)
+
+
+def test_the_result_is_that_of_a_comparison(tuned: Any) -> None:
+    assert {row["remedy"] for row in tuned.summary["leaderboard"]} == {"none+threshold", "tuned"}
+    assert json.loads(json.dumps(tuned.summary)) == tuned.summary
+    searched = tuned.summary["search"]
+    assert searched["trials"] == len(searched["candidates"]) == 14
+    assert searched["searches"] == 3
+    assert len(searched["chosen_without_fold"]) == 2
+    trainings = [one["trainings"] for one in searched["candidates"]]
+    assert trainings == sorted(trainings, reverse=True)
+    assert set(trainings) == {1, 3, 6}
+    assert searched["chosen"] == searched["candidates"][0]["candidate"]
+    assert searched["chosen"] in tuned.verdict
+    assert searched["chosen"].startswith("mlp")
+    assert "What was searched" in tuned._repr_html_().replace("&quot;", '"')
+
+
+def test_each_fold_is_scored_by_what_was_chosen_without_it(
+    quick, table_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan.make([], **QUICK)
+    dataset = load(table_of(2, "text"), "target")
+    seen = []
+    judge = nested.judge_fold
+
+    def spy(plan: Plan, remedy: Any, split: Any, trained: Any, positive: int) -> Any:
+        seen.append((remedy.name, {one.lane.fold for one in trained}, remedy.trainings))
+        return judge(plan, remedy, split, trained, positive)
+
+    monkeypatch.setattr(nested, "judge_fold", spy)
+    result = search(plan, dataset, trials=8, networks=["mlp"])
+    outer = [(folds, trainings) for name, folds, trainings in seen if min(folds) < 2]
+    assert [folds for folds, _ in outer] == [{0}, {1}, {0}, {1}]  # baseline, then tuned
+    rows = result.predictions.to_pandas()
+    assert sorted(rows[rows["remedy"] == "tuned"]["row"]) == list(range(len(dataset)))
+
+
+def test_progress_comes_to_its_end(quick, table_of: Callable) -> None:
+    seen: list[Any] = []
+    plan = Plan.make([], **QUICK)
+    search(plan, load(table_of(), "target"), trials=13, networks=["mlp"], observe=seen.append)
+    done = [now.done for now in seen]
+    assert done == sorted(done)
+    assert 0.5 < done[-1] / seen[-1].total <= 1
+    assert max(now.score for now in seen) == seen[-1].score > 0
+    assert seen[-1].leader.startswith("mlp")
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "macro_f1"])
+def test_other_metrics_and_three_classes(quick, table_of: Callable, metric: str) -> None:
+    plan = Plan.make([], **QUICK, metric=metric)
+    result = search(plan, load(table_of(3, "text"), "target"), trials=5, networks=["mlp"])
+    finalists = [c for c in result.summary["search"]["candidates"] if c["trainings"] == 6]
+    assert all(np.isfinite(one["value"]) for one in finalists)
+    assert result.summary["chosen"]["metric"] == metric
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"trials": 0}, "`trials` must be"),
+        ({"networks": ["tabn"]}, "`networks` must be some of tabm, mlp; got tabn"),
+        ({"networks": []}, "`networks` must be some of tabm, mlp; got none"),
+        ({"netwrok": "mlp"}, "there is no setting `netwrok`"),
+    ],
+)
+def test_errors(table_of: Callable, given: dict, message: str) -> None:
+    with pytest.raises((ArgumentError, TypeError), match=message):
+        kilter.tune(table_of(), "target", **given)
+
+
+def test_a_network_of_ones_own_and_the_files(quick, table_of: Callable, tmp_path: Any) -> None:
+    import keras
+
+    def build(width: int, n_classes: int) -> keras.Model:
+        return keras.Sequential([keras.Input((width,)), keras.layers.Dense(n_classes)])
+
+    result = kilter.tune(
+        table_of(2, "text"), "target", trials=4, build=build, out=tmp_path / "out", **QUICK
+    )
+    assert {one["candidate"][:4] for one in result.summary["search"]["candidates"]} == {"own:"}
+    model = kilter.load(tmp_path / "out" / "model.kilter")
+    assert model.predict_proba(table_of(2, "text")).shape == (300, 2)
+    assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
