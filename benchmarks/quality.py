@@ -60,6 +60,7 @@ MOST_ROWS = 50_000  # of kddcup10 every tenth or so
 FEWEST_ROWS = 10  # of a class
 FIGURES = ("auprc", "log_loss", "brier", "macro_f1")
 LOWER = ("log_loss", "brier")
+BLEND = "kilter-blend"
 
 
 class Part(NamedTuple):
@@ -197,6 +198,7 @@ def balanced_forest() -> Any:
 
 METHODS: dict[str, Method] = {
     "kilter": Kilter(),
+    BLEND: Kilter(remedy="blend", seeds=3),  # about as many networks as kilter alone has
     "lightgbm": trees(light),
     "lightgbm-balanced": trees(lambda: light(class_weight="balanced")),
     "hist-gradient-boosting": trees(
@@ -206,6 +208,9 @@ METHODS: dict[str, Method] = {
     "self-paced": self_paced,
     "smote-mlp": smote_mlp,
 }
+
+
+RIVALS = [name for name in METHODS if name != BLEND]
 
 
 def auprc(y: np.ndarray, p: np.ndarray) -> float:
@@ -263,13 +268,31 @@ def results() -> dict[str, dict[str, dict[str, float]]]:
     return found
 
 
-def ranks(rows: dict[str, dict[str, dict[str, float]]], figure: str) -> dict[str, float]:
+def complete_rows(
+    rows: dict[str, dict[str, dict[str, float]]], names: list[str]
+) -> list[dict[str, dict[str, float]]]:
+    """Return the tables that all of these methods have."""
+    return [row for row in rows.values() if all(name in row for name in names)]
+
+
+def ranks(
+    rows: dict[str, dict[str, dict[str, float]]], names: list[str], figure: str
+) -> dict[str, float]:
     """Return the mean rank of each method over the tables that all have."""
-    names = list(METHODS)
-    complete = [row for row in rows.values() if all(name in row for name in names)]
+    complete = complete_rows(rows, names)
     sign = 1 if figure in (*LOWER, "seconds") else -1
     each = [rankdata([sign * row[name][figure] for name in names]) for row in complete]
     return dict(zip(names, np.mean(each, axis=0), strict=True)) if each else {}
+
+
+def show_ranks(rows: dict[str, dict[str, dict[str, float]]], names: list[str]) -> None:
+    """Print the mean ranks of some methods."""
+    print(f"\nMean rank over {len(complete_rows(rows, names))} tables, 1 is best:\n")
+    table_of = {figure: ranks(rows, names, figure) for figure in (*FIGURES, "seconds")}
+    print(f"| method | {' | '.join(table_of)} |\n|---|{'---|' * len(table_of)}")
+    for name in names:
+        cells = [f"{found[name]:.2f}" if found else "" for found in table_of.values()]
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 def show(rows: dict[str, dict[str, dict[str, float]]]) -> None:
@@ -278,12 +301,8 @@ def show(rows: dict[str, dict[str, dict[str, float]]]) -> None:
     print("Written by `make bench` from `benchmarks/quality.py`; do not edit.\n")
     print((__doc__ or "").partition("\n\n")[2].partition("``quality.py")[0].strip())
     print(f"{platform.machine()}, {os.cpu_count()} cores.\n")
-    print("Mean rank over the tables, 1 is best:\n")
-    table_of = {figure: ranks(rows, figure) for figure in (*FIGURES, "seconds")}
-    print(f"| method | {' | '.join(table_of)} |\n|---|{'---|' * len(table_of)}")
-    for name in METHODS:
-        cells = [f"{found[name]:.2f}" if found else "" for found in table_of.values()]
-        print(f"| {name} | {' | '.join(cells)} |")
+    for names in (RIVALS, list(METHODS)):
+        show_ranks(rows, names)
     for figure in (*FIGURES, "seconds"):
         print(f"\n## {figure}\n\n| table | {' | '.join(METHODS)} |")
         print(f"|---|{'---|' * len(METHODS)}")
