@@ -167,12 +167,19 @@ def tune(
         float | None, typer.Option(help="Keep this recall of the rarest class.")
     ] = None,
     executor: Annotated[str, typer.Option(help="auto, lanes, sequential or ray.")] = "auto",
+    memory: Annotated[
+        float | None,
+        typer.Option(help="GiB that lanes may take; half of the machine's if not given."),
+    ] = None,
+    devices: Annotated[
+        int | None, typer.Option(help="JAX's devices to spread lanes over; all if not given.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Search for the best remedy, its numbers and its network, and say what that is worth."""
     settings = {
         "trials": trials,
-        "networks": _names(networks),
+        "networks": networks,
         "folds": folds,
         "seeds": seeds,
         "metric": metric,
@@ -183,6 +190,8 @@ def tune(
         "cost": cost,
         "min_recall": min_recall,
         "executor": executor,
+        "memory": memory,
+        "devices": devices,
     }
     _prepare_keras()
     from kilter.comparison import tune
@@ -200,6 +209,9 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="A .csv or .parquet file; the screen if not given.")
     ] = None,
+    layers: Annotated[
+        Path | None, typer.Option(help="A Python file that registers layers of your own.")
+    ] = None,
 ) -> None:
     """Predict classes and calibrated probabilities for a table."""
     _prepare_keras()
@@ -208,6 +220,10 @@ def predict(
     if out is not None:
         check_predictions_path(out)
         _refuse_overwriting(out, model, data)
+    if layers is not None:
+        from kilter.models.own import run_file
+
+        run_file(layers, "layers")
     loaded = load(model)
     predictions = loaded.predict_table(data)
     written = write_predictions(predictions, out)

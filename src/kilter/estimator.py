@@ -47,8 +47,8 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         What the best remedy is best at, and the threshold where it can be: see `kilter.compare`.
     network : {"tabm", "mlp"}
         An ensemble in one network, or a plain perceptron.
-    build : function or keras.Model, optional
-        A network of your own in its place, as `kilter.compare` takes it.
+    build : function, keras.Model or str, optional
+        A network of your own in its place, as `kilter.Plan` takes it.
     members, hidden, dropout
         Of the network.
     epochs, patience, batch_size, learning_rate, weight_decay

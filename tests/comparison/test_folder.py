@@ -320,15 +320,17 @@ def test_a_cut_off_training_is_not_there(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_fingerprint_hangs_on_plan_data_and_network(table_of: Callable) -> None:
     plan, dataset = Plan.make("focal"), load(table_of(), "target")
-    network, same, wider = mlp(3, 2), mlp(3, 2, seed=1), mlp(4, 2)
+    network, same, wider = (mlp(width, 2, seed=0) for width in (3, 3, 4))
+    other = mlp(3, 2, dropout=0.5, seed=0)
     marks = {
         fingerprint(plan, dataset, network),
         fingerprint(plan, dataset, wider),
+        fingerprint(plan, dataset, other),
         fingerprint(replace(plan, epochs=9), dataset, network),
         fingerprint(plan, load(table_of(), "target", drop=["age"]), network),
         fingerprint(plan, replace(dataset, labels=1 - dataset.labels), network),
         fingerprint(plan, replace(dataset, groups=np.arange(300)), network),
         fingerprint(plan, replace(dataset, times=np.arange(300.0)), network),
     }
-    assert len(marks) == 7
+    assert len(marks) == 8
     assert fingerprint(Plan.make("focal"), load(table_of(), "target"), same) in marks

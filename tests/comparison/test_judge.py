@@ -14,9 +14,15 @@ from sklearn import metrics as sk
 
 from kilter._types import Test as TestPart
 from kilter._types import ValidationScores
-from kilter.comparison.judge import calibrate, decision_metric, fit_decision, judge
+from kilter.comparison.judge import (
+    calibrate,
+    decision_metric,
+    fit_decision,
+    join_members,
+    judge,
+)
 from kilter.comparison.plan import Plan
-from kilter.comparison.remedy import BASELINE, REMEDIES
+from kilter.comparison.remedy import BASELINE, REMEDIES, Remedy
 from kilter.decide import Calibrator, Costs, Threshold
 from kilter.ensemble import JOINTS
 
@@ -220,5 +226,27 @@ def test_members_are_joined_by_what_validation_rows_say(small, name: str, n_clas
             tested.append(np.mean([softmax(o.test.astype(float), axis=1) for o in seeds], axis=0))
         joint = JOINTS[remedy.join].fit(validated)
         np.testing.assert_allclose(fold.test.probabilities, joint.apply(tested), rtol=1e-6)
+        # What calibrates is joined by a joint that has not learned from the row.
+        joint, validation = join_members(remedy, validated)
+        assert joint == JOINTS[remedy.join].fit(validated)
+        assert fold.calibrator == Calibrator.fit(validation)
     mine = [one for one in parts.trained if one.lane.training in remedy.trainings]
     assert outcome.seconds == pytest.approx(0.25 * len(mine))
+
+
+def test_validation_scores_of_a_joint_are_not_those_it_learned_from() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [54, 6])
+    members = [
+        ValidationScores(labels, softmax(rng.normal(size=(60, 2)), axis=1)) for _ in range(9)
+    ]
+    losses = {}
+    for name in ("stack", "blend"):
+        remedy = Remedy("x", members=REMEDIES["stack"].members, join=REMEDIES[name].join)
+        joint, validation = join_members(remedy, members)
+        p = [one.probabilities for one in members]
+        learned, held = joint.apply(p), validation.probabilities
+        losses[name] = [sk.log_loss(labels, p) for p in (learned, held)]
+        assert losses[name][0] < losses[name][1]  # noise has nothing to be learned from
+    few = [ValidationScores(one.labels[53:55], one.probabilities[53:55]) for one in members]
+    assert np.isfinite(join_members(remedy, few)[1].probabilities).all()

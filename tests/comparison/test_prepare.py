@@ -10,8 +10,8 @@ import pytest
 
 from kilter._errors import ArgumentError
 from kilter.comparison.plan import Plan
-from kilter.comparison.prepare import lanes_of, prepare, trainings_of
-from kilter.comparison.remedy import REMEDIES
+from kilter.comparison.prepare import lanes_of, prepare
+from kilter.comparison.remedy import REMEDIES, Draw, Remedy
 from kilter.data import load
 from kilter.models import Members
 
@@ -46,7 +46,8 @@ def test_a_network_of_ones_own_takes_the_place(table_of: Callable) -> None:
     plan = Plan.make([], folds=2, seeds=1, build=perceptron)
     _, task = prepare(plan, load(table_of(3), "target"))
     model = task.network(0, 0)
-    assert [layer.units for layer in model.layers[1].layers] == [5, 3]
+    (inner,) = (layer for layer in model.layers if isinstance(layer, keras.Sequential))
+    assert [layer.units for layer in inner.layers] == [5, 3]
     again = Plan.from_json(plan.to_json())
     assert (again.network, again.build) == ("own", None)
     assert replace(again, build=perceptron) == plan
@@ -54,7 +55,9 @@ def test_a_network_of_ones_own_takes_the_place(table_of: Callable) -> None:
         prepare(again, load(table_of(3), "target"))
 
 
-def test_trainings_that_others_come_after_are_among_them() -> None:
-    last = REMEDIES["self-paced"].members[-1]
-    plan = Plan.make([replace(last, name="last")])
-    assert trainings_of(plan)[1:] == list(REMEDIES["self-paced"].trainings)
+def test_paced_draws_need_the_parts_before_them() -> None:
+    late = Remedy("late", members=REMEDIES["self-paced"].members[1:])
+    with pytest.raises(ArgumentError, match="`remedies` has `late` with a paced draw of part 1"):
+        Plan.make([late])
+    with pytest.raises(ArgumentError, match="a `paced` draw needs `shrink` and a part above 0"):
+        Draw(power=0, shrink=True, paced=True)

@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from kilter._types import Dataset
 from kilter.comparison.executors.base import Trained
-from kilter.comparison.judge import fit_joint, pooled_validation
+from kilter.comparison.judge import join_members, pooled_validation
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import lanes_of
 from kilter.comparison.refit import best_epochs, hand_over, refit, without_folds
@@ -94,7 +94,7 @@ def test_the_networks_of_all_members_are_joined(quick, small: Callable, name: st
         assert {t.epochs(training) for t, o in quick.refitted if o.lane.training == training} == {
             expected
         }
-    joint = fit_joint(remedy, pooled)
+    joint, _ = join_members(remedy, pooled)
     found = final.model.network.predict(x, verbose=0)
     close = np.isclose(found, joint.apply(each), atol=1e-4).all(axis=1)
     assert close.mean() > 0.98  # a vote at a threshold hangs on rounding

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import logsumexp
 from sklearn.utils.class_weight import compute_class_weight
 
-from kilter._errors import ArgumentError
+from kilter._errors import ArgumentError, ArgumentTypeError
 from kilter.comparison.remedy import (
     BASELINE,
     PARTS,
@@ -172,6 +172,11 @@ def test_a_stack_has_each_training_once() -> None:
     trainings = REMEDIES["stack"].trainings
     assert len(set(trainings)) == len(trainings)
     assert set(trainings) == {remedy.trainings[0] for remedy in SINGLE}
+
+
+def test_one_name_is_not_several_members() -> None:
+    with pytest.raises(ArgumentTypeError, match="`members` must be several names"):
+        Remedy("x", members="none")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kilter._errors import ArgumentError
+from kilter._errors import ArgumentError, ArgumentTypeError
 from kilter._types import ValidationScores
 from kilter.ensemble import JOINTS, Average, join, join_networks
 from kilter.models import tabm
@@ -78,11 +78,25 @@ def test_several_inputs():
     )
 
 
-def test_models_of_one_name_are_told_apart():
-    models = [network(seed=1), network(seed=2)]
-    models[0].name = models[1].name = "same"
-    join_networks(models, Average.plain(2, 2))
-    assert models[0].name != models[1].name
+def test_names_do_not_matter_and_stay():
+    models = [network(seed=seed) for seed in (1, 2, 3)]
+    for model, name in zip(models, ("same", "same", "same_1"), strict=True):
+        model.name = name
+    join_networks(models, Average.plain(3, 2))
+    assert [model.name for model in models] == ["same", "same", "same_1"]
+
+
+@pytest.mark.parametrize("other", [network(3), network(1, "sigmoid")])
+def test_models_of_other_classes_are_refused(other):
+    with pytest.raises(ArgumentError, match="`models` must take the same inputs"):
+        join([network(), other])
+
+
+def test_logits_and_names_instead_of_positions_are_told():
+    with pytest.raises(ArgumentError, match="pass `from_logits=True`"):
+        join([network(2, None)], "average", X, Y)
+    with pytest.raises(ArgumentTypeError, match="`y` must be positions"):
+        join([network()], "average", X, np.where(Y, "fraud", "fine"))
 
 
 class Unbuilt(keras.Model):
@@ -92,7 +106,7 @@ class Unbuilt(keras.Model):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"models": []}, "`models` must be one model at least"),
+        ({"models": []}, "`models` must be a sequence of one model at least"),
         ({"models": [Unbuilt()]}, "`models` must be Sequential or functional"),
         ({"how": "avrage"}, "`how` must be one of .*Did you mean"),
         ({"x": X}, "`x` and `y` belong together"),

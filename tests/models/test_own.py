@@ -8,7 +8,7 @@ import pytest
 from scipy.special import softmax
 
 from kilter._errors import ArgumentError, ArgumentTypeError, SourceError
-from kilter.models import find_build, own_network
+from kilter.models import MemberDense, Members, find_build, own_network, warn_if_lost
 
 pytestmark = pytest.mark.backend
 
@@ -24,7 +24,55 @@ def ends_in(units: int, activation: str | None = None, width: int = 5) -> keras.
 
 def test_logits_of_each_class_stay_as_they_are():
     model = ends_in(3)
-    assert own_network(lambda width, n_classes: model, 5, 3, seed=0) is model
+    found = own_network(lambda width, n_classes: model, 5, 3, seed=0)
+    np.testing.assert_allclose(found.predict(X, verbose=0), model.predict(X, verbose=0))
+    assert (found.input_shape, found.output_shape) == ((None, 5), (None, 3))
+
+
+class Subclass(keras.Model):
+    """A model that is neither Sequential nor functional, and makes its weights when called."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_a_subclassed_model_has_shapes_and_repeats_its_weights():
+    one, same = (own_network(lambda w, n: Subclass(), 5, 2, seed=3) for _ in range(2))
+    assert (one.input_shape, one.output_shape) == ((None, 5), (None, 2))
+    np.testing.assert_array_equal(one.get_weights()[0], same.get_weights()[0])
+
+
+def test_logits_of_members_are_trained_as_members():
+    def build(width, n_classes):
+        rows = keras.Input((width,))
+        return keras.Model(rows, MemberDense(n_classes, members=3, apart=True)(rows))
+
+    model = own_network(build, 5, 2, seed=0)
+    assert isinstance(model, Members)
+    assert model.predict(X, verbose=0).shape == (20, 2)
+
+
+def test_the_same_model_twice_is_refused():
+    model = ends_in(2)
+    own_network(lambda width, n_classes: model, 5, 2, seed=0)
+    with pytest.raises(ArgumentError, match="`build` must return a new model each time"):
+        own_network(lambda width, n_classes: model, 5, 2, seed=1)
+
+
+class Unregistered(keras.layers.Layer):
+    def call(self, x):
+        return x
+
+
+def test_what_cannot_be_opened_again_is_warned_of():
+    warn_if_lost(own_network(lambda w, n: ends_in(2), 5, 2, seed=0))
+    lost = keras.Sequential([keras.Input((5,)), Unregistered(), keras.layers.Dense(2)])
+    with pytest.warns(UserWarning, match="register_keras_serializable"):
+        warn_if_lost(lost)
 
 
 @pytest.mark.parametrize(
@@ -74,10 +122,17 @@ def test_it_is_saved_and_opened(tmp_path):
     np.testing.assert_allclose(again.predict(X, verbose=0), model.predict(X, verbose=0))
 
 
-@pytest.mark.parametrize("build", [7, lambda width: ends_in(2), lambda width, n_classes: None])
-def test_what_is_no_model(build):
+@pytest.mark.parametrize("build", [7, lambda width: ends_in(2)])
+def test_what_is_no_function_of_two(build):
     with pytest.raises(ArgumentTypeError, match="`build` must be a Keras model, or a function"):
         own_network(build, 5, 2, seed=0)
+
+
+def test_what_returns_no_model_or_raises():
+    with pytest.raises(ArgumentTypeError, match="returned a NoneType"):
+        own_network(lambda width, n_classes: None, 5, 2, seed=0)
+    with pytest.raises(ArgumentError, match="5 columns and 2 classes, and raised ZeroDivision"):
+        own_network(lambda width, n_classes: 1 / 0, 5, 2, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -114,3 +169,11 @@ def test_files_are_found(tmp_path):
         find_build(f"{tmp_path / 'net.py'}:deep")
     with pytest.raises(SourceError, match="names no file"):
         find_build("none.py:deep")
+    (tmp_path / "net.h5").write_text("no")
+    (tmp_path / "bad.keras").write_text("no")
+    (tmp_path / "bad.py").write_text("import not_there")
+    with pytest.raises(SourceError, match=r"must name a .py or a .keras file"):
+        find_build(str(tmp_path / "net.h5"))
+    for name in ("bad.keras", "bad.py"):
+        with pytest.raises(SourceError, match="`build` cannot be opened"):
+            find_build(str(tmp_path / name))

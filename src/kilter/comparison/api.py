@@ -10,6 +10,7 @@ from typing import Any
 
 import narwhals as nw
 
+from kilter._errors import ArgumentTypeError
 from kilter.comparison.executors.base import Forecast
 from kilter.comparison.folder import RunFolder
 from kilter.comparison.nested import search
@@ -135,7 +136,7 @@ def tune(
     target: str,
     *,
     trials: int = 36,
-    networks: Sequence[str] = NETWORKS,
+    networks: str | Sequence[str] = NETWORKS,
     folds: int = 5,
     seeds: int = 3,
     metric: str = "auprc",
@@ -169,8 +170,9 @@ def tune(
         As `compare` has them.
     trials : int
         Candidates of each search; there is one search a fold, and one on all rows.
-    networks : sequence of str
-        To choose from.
+    networks : str or sequence of str
+        To choose from, also as one string with commas. The baseline has the default network if
+        that is among them.
     build : function or keras.Model, optional
         A network of your own in their place; see `compare`.
     executor, memory, devices, out
@@ -205,6 +207,12 @@ def tune(
     >>> sorted(result.leaderboard()["remedy"])
     ['none+threshold', 'tuned']
     """
+    for name, instead in (("remedies", "it"), ("neighbors", "it"), ("network", "`networks`")):
+        if name in settings:
+            raise ArgumentTypeError(
+                f"`tune` takes no `{name}`, as it searches over {instead}. Leave it out, or use "
+                "`kilter.compare`."
+            )
     settings |= {"folds": folds, "seeds": seeds, "metric": metric}
     plan = Plan.make([], min_recall=min_recall, build=build, **settings)
     folder = None if out is None else RunFolder(out)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -156,17 +157,25 @@ def hidden_folder(path: Path) -> Path:
 def fingerprint(plan: Plan, dataset: Dataset, network: keras.Model) -> str:
     """Hash everything that the trainings hang on."""
     versions = {name: version(name) for name in ("kilter", "keras", "scikit-learn")}
-    layers = [
-        (type(layer).__name__, [weight.shape for weight in layer.weights])
-        for layer in network._flatten_layers()
-    ]
-    settings = {**plan.to_json(), "versions": versions, "layers": layers}
+    settings = {**plan.to_json(), "versions": versions, "network": _architecture(network)}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     features = dataset.features
     arrays = (features.numbers, features.codes, dataset.labels, dataset.groups, dataset.times)
     for array in arrays:
         digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _architecture(network: keras.Model) -> str:
+    """Describe a network by its layers' settings, whatever names they have got this time."""
+    layers = list(network._flatten_layers())
+    try:
+        text = json.dumps(keras.saving.serialize_keras_object(network), default=str)
+    except (NotImplementedError, TypeError, ValueError):  # a layer that cannot be saved
+        text = repr([(type(one).__name__, [w.shape for w in one.weights]) for one in layers])
+    for number, layer in enumerate(layers):
+        text = text.replace(f'"{layer.name}"', f'"{number}"')
+    return re.sub(r'"shared_object_id": \d+|keras_tensor_\d+', "", text)
 
 
 def _key(lane: Lane) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.special import softmax
 from sklearn.metrics import average_precision_score
+from sklearn.model_selection import StratifiedKFold
 
 from kilter import metrics
 from kilter._types import Split, TestScores, ValidationScores
@@ -24,6 +25,8 @@ from kilter.decide import Calibrator, Costs, Threshold
 from kilter.ensemble import JOINTS, Joint
 
 Decision = Threshold | Costs
+
+JOINT_PARTS = 5  # of validation rows, each joined by what the others say
 
 ON_THREADS = 1 << 14
 """Probabilities of a test part from which folds are judged side by side on threads.
@@ -88,11 +91,15 @@ def _probability_figures(labels: np.ndarray, p: np.ndarray, suffix: str) -> dict
 
 @dataclass(frozen=True)
 class Outcome:
-    """One remedy on all folds."""
+    """One remedy on all folds.
+
+    ``chosen`` says what a search took for each fold; empty where it is the remedy on all.
+    """
 
     remedy: Remedy
     folds: tuple[FoldOutcome, ...]
     seconds: float
+    chosen: tuple[str, ...] = ()
 
     @property
     def labels(self) -> np.ndarray:
@@ -154,8 +161,7 @@ def judge_fold(
     members = by_training(remedy, trained)
     validated = [validation_scores(split, seeds) for seeds in members]
     tested = [_mean([one.test for one in seeds]) for seeds in members]
-    joint = fit_joint(remedy, validated)
-    validation = joined(joint, validated)
+    joint, validation = join_members(remedy, validated)
     test = TestScores(split.test.labels, tested[0] if joint is None else joint.apply(tested))
     calibrator = Calibrator.fit(validation)
     decision = fit_decision(plan, remedy, calibrate(calibrator, validation), positive)
@@ -177,17 +183,37 @@ def by_training(remedy: Remedy, trained: Sequence[Trained]) -> list[list[Trained
     ]
 
 
-def fit_joint(remedy: Remedy, members: Sequence[ValidationScores]) -> Joint | None:
-    """Find out how to join the members of a remedy; None for what has none."""
-    return JOINTS[remedy.join].fit(members) if remedy.members else None
+def join_members(
+    remedy: Remedy, members: Sequence[ValidationScores]
+) -> tuple[Joint | None, ValidationScores]:
+    """Find out how to join members, and what validation scores they have together.
+
+    A joint fits the rows that it learned from too well: a calibrator and a threshold on those
+    would expect too much. So the scores of each part of the rows come from a joint of the others.
+    What has no members is as it is.
+    """
+    if not remedy.members:
+        return None, members[0]
+    kind, labels = JOINTS[remedy.join], members[0].labels
+    together = np.empty_like(members[0].probabilities)
+    for rest, part in _parts(labels):
+        joint = kind.fit([_rows(one, rest) for one in members])
+        together[part] = joint.apply([one.probabilities[part] for one in members])
+    return kind.fit(members), ValidationScores(labels, together)
 
 
-def joined(joint: Joint | None, members: Sequence[ValidationScores]) -> ValidationScores:
-    """Return the validation scores of all members together."""
-    if joint is None:
-        return members[0]
-    together = joint.apply([one.probabilities for one in members])
-    return ValidationScores(members[0].labels, together)
+def _parts(labels: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Part rows in strata: what to learn from, and what to join; all rows twice if too few."""
+    counts = np.bincount(labels)
+    folds = min(JOINT_PARTS, int(counts[counts > 0].min()))
+    if folds < 2:
+        return [(np.arange(len(labels)),) * 2]
+    cut = StratifiedKFold(folds, shuffle=True, random_state=0)
+    return list(cut.split(np.zeros(len(labels)), labels))
+
+
+def _rows(scores: ValidationScores, rows: np.ndarray) -> ValidationScores:
+    return ValidationScores(scores.labels[rows], scores.probabilities[rows])
 
 
 def validation_scores(split: Split, seeds: Sequence[Trained]) -> ValidationScores:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from kilter._errors import ArgumentError
+from kilter._errors import ArgumentError, DataError, TooFewRowsError
 from kilter._numbers import whole
 from kilter._types import Dataset, Split
 from kilter.comparison.executors.base import Executor, Lane, Task, Trained
@@ -35,8 +35,6 @@ from kilter.comparison.space import NEIGHBORS, Candidate
 from kilter.comparison.summary import summarize
 from kilter.comparison.verdict import against_baseline, choose, figure_name
 from kilter.data import audit, split
-from kilter.data.split import most_folds
-from kilter.data.units import units
 
 TUNED = "tuned"
 BATCH = 12  # candidates of a search that train together
@@ -71,9 +69,14 @@ def search(
     compared = against_baseline(plan, outcomes, field_.outer)
     takes = choose(compared).outcome.remedy.name == TUNED
     final = field_.hand_over(tuned if takes else REMEDIES[BASELINE], last if takes else baseline)
+    field_.watch.ended()
     positive = field_.tasks[plan.network].positive
     summary = summarize(
-        replace(plan, remedies=(REMEDIES[BASELINE], tuned)),
+        replace(
+            plan,
+            remedies=(REMEDIES[BASELINE], tuned),
+            network=last.network if takes else plan.network,
+        ),
         dataset,
         compared,
         final.model.decision,
@@ -95,6 +98,8 @@ def _networks(plan: Plan, networks: Sequence[str]) -> list[str]:
     """Return the networks to choose from; the baseline has the first."""
     if plan.build is not None:
         return [OWN]
+    if isinstance(networks, str):
+        networks = [name.strip() for name in networks.split(",") if name.strip()]
     unknown = [name for name in networks if name not in NETWORKS]
     if unknown or not networks:
         raise ArgumentError(
@@ -120,9 +125,16 @@ class _Watch:
 
     def trained(self, name: str, score: float) -> None:
         """Tell of one more training."""
-        self.now = self.now._replace(done=min(self.now.done + 1, self.now.total))
         if score > self.now.score:
             self.now = self.now._replace(leader=name, score=score)
+        self._tell(min(self.now.done + 1, self.now.total))
+
+    def ended(self) -> None:
+        """Tell that all is done: candidates that two searches share are trained once."""
+        self._tell(self.now.total)
+
+    def _tell(self, done: int) -> None:
+        self.now = self.now._replace(done=done)
         if self.observe is not None:
             self.observe(self.now)
 
@@ -199,11 +211,12 @@ class _Field:
         wanted = [(one, (fold, seed)) for fold, one in enumerate(chosen) for seed in seeds]
         self.train(wanted)
         folds, seconds = [], 0.0
+        names = chosen if remedy.name == TUNED else ()
         for fold, one in enumerate(chosen):
             mine = [self.trained[one, (fold, seed)] for seed in seeds]
             seconds += sum(trained.seconds for trained in mine)
             folds.append(self._judge(one.remedy(remedy.name), one, fold, mine))
-        return Outcome(remedy, tuple(folds), seconds)
+        return Outcome(remedy, tuple(folds), seconds, tuple(map(str, names)))
 
     def hand_over(self, remedy: Remedy, candidate: Candidate) -> Any:
         """Make the model of a candidate."""
@@ -226,9 +239,16 @@ def _inner_splits(dataset: Dataset, outer: Sequence[Split], seed: int) -> list[t
         dataset.take(np.sort(np.concatenate([one.train.rows, one.validation.rows])))
         for one in outer
     ]
-    seen.append(dataset)
-    folds = min(INNER, *(most_folds(one.labels, units(one)) for one in seen))
-    return [split(one, max(2, folds), seed + 1) for one in seen]
+    for folds in range(INNER, 1, -1):
+        try:
+            return [split(one, folds, seed + 1) for one in (*seen, dataset)]
+        except (ArgumentError, DataError):
+            continue
+    raise TooFewRowsError(
+        "a search has to part the rows that a fold learns from once more, and a class has too few "
+        "for that. Ask for more `folds`, which leave more rows to learn from, or use "
+        "`kilter compare`."
+    )
 
 
 def _search_all(field_: _Field, trials: int) -> list[Search]:
@@ -273,7 +293,7 @@ def _searched(
 
 def _sentence(searched: dict[str, Any]) -> str:
     return (
-        f"Of {searched['trials']} candidates the search on all rows ends at "
-        f"{searched['chosen']}; the figures of tuned are those of {searched['searches'] - 1} "
-        "searches like it, each of which has not seen the rows that it is scored on."
+        f"tuned stands for a search among {searched['trials']} candidates. On all rows it ends at "
+        f"{searched['chosen']}. Its figures come from a search for each fold that has not seen "
+        "that fold's test rows, so they are not those of this one candidate."
     )

@@ -60,8 +60,8 @@ class Plan:
         a plain perceptron, which is several times as fast.
     build : function or keras.Model, optional
         A network of your own in its place: a function of the number of columns and of classes
-        that returns a new model, or a model, whose weights are drawn anew. It does not go to
-        JSON. See `kilter.models.own_network`.
+        that returns a new model, a model, whose weights are drawn anew, or the name of a file.
+        It does not go to JSON. See `kilter.models.own_network` and `find_build`.
     members : int
         Of the ensemble, if ``network`` is one.
     hidden : tuple of int
@@ -110,7 +110,11 @@ class Plan:
         for units in self.hidden:
             _check_count("hidden", units, 1)
         object.__setattr__(self, "hidden", tuple(self.hidden))
+        for remedy in self.remedies:
+            remedy.check_complete()
         _check_choice("metric", self.metric, METRICS)
+        if isinstance(self.build, str | PathLike):
+            object.__setattr__(self, "build", find_build(str(self.build)))
         if self.build is not None:
             object.__setattr__(self, "network", OWN)
         elif self.network != OWN:  # which a plan from JSON may have
@@ -128,8 +132,6 @@ class Plan:
     def make(cls, remedies: Any = None, **settings: Any) -> Plan:
         """Build a plan; ``remedies`` are names or `Remedy` values, None for all by name.
 
-        ``build`` may be the name of a file as well: see `kilter.models.find_build`.
-
         Examples
         --------
         >>> from kilter import Plan
@@ -140,8 +142,6 @@ class Plan:
             remedies = [remedies]
         if isinstance(remedies, str):
             remedies = [name.strip() for name in remedies.split(",") if name.strip()]
-        if isinstance(settings.get("build"), str | PathLike):
-            settings["build"] = find_build(str(settings["build"]))
         known = [field.name for field in dataclasses.fields(cls)]
         for name in settings:
             if name not in known:

@@ -17,14 +17,16 @@ from kilter.comparison.plan import OWN, Plan
 from kilter.comparison.remedy import Training
 from kilter.data import rarest_class, split
 from kilter.data.encode import SCALES
-from kilter.models import mlp, own_network, tabm
+from kilter.models import mlp, own_network, tabm, warn_if_lost
 
 
 def prepare(plan: Plan, dataset: Dataset) -> tuple[tuple[Split, ...], Task]:
     """Split and encode a dataset; return the folds and what an executor needs to train."""
     splits = split(dataset, plan.folds, plan.seed)
-    folds = encode(splits, dataset.schema, plan).folds
-    return splits, make_task(plan, dataset, folds)
+    task = make_task(plan, dataset, encode(splits, dataset.schema, plan).folds)
+    if plan.network == OWN:
+        warn_if_lost(task.network(0, 0))
+    return splits, task
 
 
 def make_task(plan: Plan, dataset: Dataset, folds: tuple[EncodedFold, ...]) -> Task:
@@ -70,8 +72,5 @@ def lanes_of(plan: Plan) -> list[Lane]:
 
 
 def trainings_of(plan: Plan) -> list[Training]:
-    """Return what the plan trains on each fold and seed, and what that has to come after."""
-    asked = [training for remedy in plan.remedies for training in remedy.trainings]
-    return list(
-        dict.fromkeys((draw, loss) for last, loss in asked for draw in (*last.earlier(), last))
-    )
+    """Return what the plan trains on each fold and seed."""
+    return list(dict.fromkeys(one for remedy in plan.remedies for one in remedy.trainings))

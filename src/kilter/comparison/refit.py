@@ -24,8 +24,7 @@ from kilter.comparison.judge import (
     by_training,
     calibrate,
     fit_decision,
-    fit_joint,
-    joined,
+    join_members,
     pooled_validation,
 )
 from kilter.comparison.plan import Plan
@@ -73,8 +72,7 @@ def hand_over(
     """
     members = by_training(remedy, trained)
     each = [pooled_validation(splits, one) for one in members]
-    joint = fit_joint(remedy, each)
-    validated = joined(joint, each)
+    joint, validated = join_members(remedy, each)
     calibrator = Calibrator.fit(validated)
     positive = rarest_class(dataset.labels)
     decision = fit_decision(plan, remedy, calibrate(calibrator, validated), positive)

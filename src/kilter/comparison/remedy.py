@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kilter._errors import ArgumentError, did_you_mean
+from kilter._errors import ArgumentError, ArgumentTypeError, did_you_mean
 from kilter.ensemble import JOINTS
 from kilter.sampling import TICKETS, Quotas, apportion
 from kilter.weights import scheme_weights
@@ -54,6 +54,13 @@ class Draw:
     neighbors: int = 0
     part: int = 0
     paced: bool = False
+
+    def __post_init__(self) -> None:
+        if self.part < 0 or (self.paced and not (self.shrink and self.part)):
+            raise ArgumentError(
+                "`part` must be at least 0, and a `paced` draw needs `shrink` and a part above 0: "
+                f"the first has nothing to go by. Got part {self.part}."
+            )
 
     def earlier(self) -> tuple[Draw, ...]:
         """Return the draws whose trainings have to be there before."""
@@ -171,6 +178,11 @@ class Remedy:
     join: str = "average"
 
     def __post_init__(self) -> None:
+        if isinstance(self.members, str):
+            raise ArgumentTypeError(
+                f"`members` must be several names or remedies; got {self.members!r}. Put them into "
+                "a tuple."
+            )
         object.__setattr__(self, "members", tuple(map(_find, self.members)))
         if any(member.members for member in self.members):
             raise ArgumentError(
@@ -187,6 +199,15 @@ class Remedy:
         """What its networks hang on: its own draw and loss, or those of each member."""
         own = self.members or (self,)
         return tuple((member.draw, member.loss) for member in own)
+
+    def check_complete(self) -> None:
+        """Raise unless what paced draws come after is among the members."""
+        for draw, loss in self.trainings:
+            if any((before, loss) not in self.trainings for before in draw.earlier()):
+                raise ArgumentError(
+                    f"`remedies` has `{self.name}` with a paced draw of part {draw.part} and not "
+                    "the parts before it. Make all of them its `members`."
+                )
 
 
 def _find(name: str | Remedy) -> Remedy:

@@ -109,27 +109,34 @@ def rivals(compared: Sequence[Against]) -> list[Against]:
     """Return what trains or draws in another way than the baseline, the best first."""
     plain = next(one for one in compared if one.outcome.remedy.name == BASELINE)
     trainings = plain.outcome.remedy.trainings
-    return [one for one in compared if one.outcome.remedy.trainings != trainings]
+    return [
+        one for one in compared if one.outcome.chosen or one.outcome.remedy.trainings != trainings
+    ]
 
 
 def verdict(plan: Plan, compared: Sequence[Against], rarest: str, threshold: float | None) -> str:
     """Say in a paragraph what to use, how much it helps and how sure that is."""
     chosen = choose(compared)
     helps = chosen.outcome.remedy.name != BASELINE
-    sentences = _it_helps(plan, chosen) if helps else _nothing_helps(plan, compared, threshold)
+    sentences = (
+        _it_helps(plan, chosen, len(rivals(compared)))
+        if helps
+        else _nothing_helps(plan, compared, threshold)
+    )
     sentences += _harm(plan, compared)
     sentences += _probabilities(compared, rarest)
     return " ".join(sentences)
 
 
-def _it_helps(plan: Plan, chosen: Against) -> list[str]:
+def _it_helps(plan: Plan, chosen: Against, rivals: int) -> list[str]:
+    luck = "; as the best of several it may gain a little less" if rivals > 1 else ""
     better = "higher" if plan.higher_is_better else "lower"
     return [
         f"Use {chosen.outcome.remedy.name}: its {MEASURES[plan.metric]} is {chosen.value:.3f}, "
         f"{abs(chosen.difference):.3f} {better} than plain cross-entropy with a tuned threshold "
         f"(95% interval of the gain {_interval(chosen)}).",
         f"The probability that it is better by more than {chosen.rope:.2g} is "
-        f"{percent(chosen.p_better)}; as the best of several it may gain a little less.",
+        f"{percent(chosen.p_better)}{luck}.",
         *_more_networks(plan, chosen.outcome.remedy),
     ]
 
@@ -140,7 +147,7 @@ def _more_networks(plan: Plan, remedy: Remedy) -> list[str]:
         return []
     return [
         f"It joins {members * plan.seeds} networks where the baseline averages {plan.seeds}: with "
-        f"`seeds` {members * plan.seeds} the baseline alone may gain a part of that."
+        f"{members * plan.seeds} seeds the baseline alone may gain a part of that."
     ]
 
 
@@ -152,9 +159,11 @@ def _nothing_helps(plan: Plan, compared: Sequence[Against], threshold: float | N
     if not others:
         return ["No other remedy was compared: plain cross-entropy with a tuned threshold."]
     best = others[0]
+    name = best.outcome.remedy.name
+    who = f"The best of the others, {name}," if len(others) > 1 else f"The other, {name},"
     return [
         first,
-        f"The best of the others, {best.outcome.remedy.name}, {_change(best.difference)} in "
+        f"{who} {_change(best.difference)} in "
         f"{MEASURES[plan.metric]} (95% interval {_interval(best)}); the probability that it is "
         f"better by more than {best.rope:.2g} is {percent(best.p_better)}, and kilter asks for "
         f"{percent(SURE)}.",

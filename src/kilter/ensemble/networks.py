@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kilter._errors import ArgumentError, did_you_mean
+from kilter._errors import ArgumentError, ArgumentTypeError, did_you_mean
 from kilter._export import register
 from kilter._targets import has_one_column, to_probabilities
 from kilter._types import ValidationScores
@@ -103,7 +102,8 @@ def join(
     Returns
     -------
     keras.Model
-        With the inputs of the models and an output of their shape, in probabilities.
+        With the inputs of the models and an output of their shape, in probabilities. Import
+        `kilter.ensemble` before it is loaded again, so that Keras knows its layer.
 
     Raises
     ------
@@ -120,8 +120,8 @@ def join(
     >>> model.predict(x, verbose=0).shape
     (20, 1)
     """
-    models = list(models)
     _check(models, how, x, y)
+    models = list(models)
     if x is None:
         joint = PLAIN[how](members=len(models), classes=max(2, models[0].output_shape[-1]))
     else:
@@ -132,13 +132,16 @@ def join(
 def join_networks(
     networks: Sequence[keras.Model], joint: Joint, from_logits: bool = False
 ) -> keras.Model:
-    """Join models by a joint that is known already; see `join`.
-
-    Models of the same name are told apart by a number, as a Keras model asks for.
-    """
+    """Join models by a joint that is known already; see `join`."""
+    members = [_wrapped(network, number) for number, network in enumerate(networks)]
     inputs = _inputs(networks[0])
-    _name_apart(networks)
-    return keras.Model(inputs, Join(joint, from_logits)([one(inputs) for one in networks]))
+    return keras.Model(inputs, Join(joint, from_logits)([one(inputs) for one in members]))
+
+
+def _wrapped(network: keras.Model, number: int) -> keras.Model:
+    """Put a model into one of another name, as those of a Keras model must differ."""
+    inputs = _inputs(network)
+    return keras.Model(inputs, network(inputs), name=f"member_{number}")
 
 
 def _inputs(model: Any) -> Any:
@@ -155,22 +158,30 @@ def _inputs(model: Any) -> Any:
         ) from error
 
 
-def _name_apart(networks: Sequence[keras.Model]) -> None:
-    distinct = {id(network): network for network in networks}.values()
-    names = Counter(network.name for network in distinct)
-    for number, network in enumerate(distinct):
-        if names[network.name] > 1:
-            network.name = f"{network.name}_{number}"
+def _shapes(model: keras.Model) -> list[tuple[int | None, ...]]:
+    """Return the shapes of a model's inputs, then of its output."""
+    inputs = keras.tree.flatten(_inputs(model))
+    return [*(tuple(one.shape) for one in inputs), tuple(model.output_shape)]
 
 
 def _validate(model: keras.Model, x: Any, y: Any, from_logits: bool) -> ValidationScores:
     outputs = ops.convert_to_tensor(model.predict(x, batch_size=BATCH, verbose=0))
     probabilities = ops.convert_to_numpy(to_probabilities(outputs, from_logits))
+    if probabilities.min() < 0 or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-2):
+        raise ArgumentError(
+            f"`models` has `{model.name}`, which does not give probabilities. If it gives logits, "
+            "pass `from_logits=True`."
+        )
     return ValidationScores(_positions(y), probabilities)
 
 
 def _positions(y: Any) -> np.ndarray:
     labels = np.asarray(y)
+    if labels.dtype.kind not in "iubf":
+        raise ArgumentTypeError(
+            f"`y` must be positions of the classes or one-hot rows; got {labels.dtype}. Take them "
+            "from `np.unique(y, return_inverse=True)`."
+        )
     if labels.ndim == 2 and labels.shape[1] > 1:
         return labels.argmax(axis=1)
     flat = labels.reshape(-1)
@@ -178,11 +189,16 @@ def _positions(y: Any) -> np.ndarray:
     return whole if np.array_equal(whole, flat) else flat
 
 
-def _check(models: Sequence[Any], how: str, x: Any, y: Any) -> None:
-    if not models:
-        raise ArgumentError("`models` must be one model at least; got none. Train some first.")
-    for model in models:
-        _inputs(model)
+def _check(models: Any, how: str, x: Any, y: Any) -> None:
+    if isinstance(models, keras.Model) or not models:
+        raise ArgumentError("`models` must be a sequence of one model at least. Train some first.")
+    shapes = [_shapes(model) for model in models]
+    if any(shape != shapes[0] for shape in shapes):
+        other = next(shape for shape in shapes if shape != shapes[0])
+        raise ArgumentError(
+            "`models` must take the same inputs and give the same outputs; got the shapes "
+            f"{shapes[0]} and {other}. Join those of the same rows and classes."
+        )
     if how not in JOINTS:
         raise ArgumentError(
             f"`how` must be one of {', '.join(JOINTS)}; got `{how}`."

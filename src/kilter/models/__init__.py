@@ -9,7 +9,7 @@ from kilter.models.members import (
     average_members,
     each_member,
 )
-from kilter.models.own import find_build, own_network
+from kilter.models.own import find_build, own_network, warn_if_lost
 from kilter.models.regularise import regularise
 from kilter.models.tabular import mlp, tabm
 
@@ -26,4 +26,5 @@ __all__ = [
     "own_network",
     "regularise",
     "tabm",
+    "warn_if_lost",
 ]

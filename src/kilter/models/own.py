@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import random
 import runpy
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,10 @@ from keras import ops
 from kilter._errors import ArgumentError, ArgumentTypeError, SourceError
 from kilter._export import register
 from kilter._targets import to_logits
+from kilter.models.members import Members
 
 ROWS = 64  # that a network is tried on
+TAKEN = "_taken_by_kilter"
 
 
 @register
@@ -62,7 +65,8 @@ def own_network(build: Any, width: int, n_classes: int, seed: int) -> keras.Mode
     build : function or keras.Model
         A function of the number of columns and of classes that returns a new model, or a model,
         whose architecture is taken and whose weights are drawn anew. It may end in
-        probabilities or logits of each class, or of class 1 of two in one column.
+        probabilities or logits of each class, of class 1 of two in one column, or in logits of
+        several members, (rows, members, classes), which are trained as `Members`.
     width, n_classes : int
         Columns that it gets and classes that it tells apart.
     seed : int
@@ -92,11 +96,15 @@ def own_network(build: Any, width: int, n_classes: int, seed: int) -> keras.Mode
     """
     with _drawn_from(seed):
         model = _made(build, width, n_classes)
-    columns = _columns(model, width, n_classes)
-    from_logits = ends_in_logits(model, width)
-    if from_logits and columns == n_classes:
+        shape = _output_shape(model, width, n_classes)
+    if isinstance(model, Members):
         return model
+    if len(shape) == 3:
+        return Members(model)
     rows = keras.Input((width,), name="rows")
+    from_logits = ends_in_logits(model, width)
+    if from_logits and shape[-1] == n_classes:
+        return keras.Model(rows, model(rows))
     return keras.Model(rows, Logits(from_logits)(model(rows)))
 
 
@@ -113,14 +121,62 @@ def _drawn_from(seed: int) -> Iterator[None]:
 
 def _made(build: Any, width: int, n_classes: int) -> keras.Model:
     if isinstance(build, keras.Model):
-        return keras.models.clone_model(build)
-    model = build(width, n_classes) if _takes_two(build) else None
-    if not isinstance(model, keras.Model):
+        return _cloned(build)
+    if not _takes_two(build):
         raise ArgumentTypeError(
             "`build` must be a Keras model, or a function of the number of columns and of "
             f"classes that returns one; got {build!r:.80}. Write `def build(width, n_classes):`."
         )
+    try:
+        model = build(width, n_classes)
+    except Exception as error:  # whatever a user's function may do
+        raise ArgumentError(
+            f"`build` was called with {width} columns and {n_classes} classes, and raised "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(model, keras.Model):
+        raise ArgumentTypeError(
+            f"`build` must return a Keras model; it returned a {type(model).__name__}. Does the "
+            "function end in `return`?"
+        )
+    if getattr(model, TAKEN, False):
+        raise ArgumentError(
+            "`build` must return a new model each time: every training begins anew, and one that "
+            "has learned would know rows that it is tested on. Make the layers in the function."
+        )
+    setattr(model, TAKEN, True)
     return model
+
+
+def warn_if_lost(model: keras.Model) -> None:
+    """Warn unless a model can be opened again once it is saved.
+
+    Examples
+    --------
+    >>> import keras
+    >>> warn_if_lost(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]))
+    """
+    try:
+        plain = keras.saving.serialize_keras_object(model)
+        keras.saving.deserialize_keras_object(plain, safe_mode=True)
+    except Exception as error:  # Keras refuses in too many ways to list
+        warnings.warn(
+            "`build` gives a model that cannot be opened again once it is saved "
+            f"({type(error).__name__}). Put `@keras.saving.register_keras_serializable()` above "
+            "layers of your own, give them a `get_config`, and use no Lambda.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _cloned(model: keras.Model) -> keras.Model:
+    try:
+        return keras.models.clone_model(model)
+    except Exception as error:  # Keras refuses in too many ways to list
+        raise ArgumentError(
+            f"`build` is a model that Keras cannot make anew ({type(error).__name__}). Give a "
+            "function of the number of columns and of classes that returns it."
+        ) from error
 
 
 def _takes_two(build: Any) -> bool:
@@ -131,22 +187,23 @@ def _takes_two(build: Any) -> bool:
     return True
 
 
-def _columns(model: Any, width: int, n_classes: int) -> int:
-    """Return the columns of a model's output for rows of this width."""
+def _output_shape(model: Any, width: int, n_classes: int) -> tuple[int | None, ...]:
+    """Return the shape of a model's output for rows of this width."""
     try:
-        shape = keras.ops.shape(model(keras.KerasTensor((None, width))))
+        shape = tuple(model(keras.KerasTensor((None, width))).shape)
     except Exception as error:  # layers refuse a shape in too many ways to list
         raise ArgumentError(
             f"`build` must give a model for rows of {width} columns, as many as the encoded table "
-            "has. Give a function of the number of columns rather than a model."
+            "has: numbers are there on two scales, and categories one-hot. Give a function, which "
+            "is told the number of columns, and begin the model with `keras.Input((width,))`."
         ) from error
-    allowed = {n_classes, 1} if n_classes == 2 else {n_classes}
+    allowed = {n_classes, 1} if n_classes == 2 and len(shape) == 2 else {n_classes}
     if len(shape) not in (2, 3) or shape[-1] not in allowed:
         raise ArgumentError(
             f"`build` must give a model that ends in {n_classes} columns, one a class; got the "
-            f"shape {tuple(shape)}. End it in `Dense(n_classes)`."
+            f"shape {shape}. End it in `Dense(n_classes)`."
         )
-    return int(shape[-1])
+    return shape
 
 
 def ends_in_logits(model: Any, width: int) -> bool:
@@ -188,14 +245,41 @@ def find_build(text: str) -> Any:
     """
     file, _, name = text.partition(".py:")
     path = Path(f"{file}.py") if name else Path(text)
-    if not path.is_file():
-        raise SourceError(f"`build` names no file `{path}`. Check the path.")
+    found = run_file(path, "build")
     if path.suffix == ".keras":
-        return keras.saving.load_model(path, compile=False)
-    found = runpy.run_path(str(path))
+        return found
     if (name or "build") not in found:
         raise SourceError(
             f"`build` finds no function `{name or 'build'}` in `{path}`. Name it after a colon: "
             f"`{path}:function`."
         )
     return found[name or "build"]
+
+
+def run_file(path: Path, argument: str) -> Any:
+    """Open a ``.keras`` file, or run a Python file and return what it defines.
+
+    Raises
+    ------
+    SourceError
+        If it is not there, is no such file, or raises something; ``argument`` is named then.
+
+    Examples
+    --------
+    >>> run_file(Path("nowhere.py"), "build")
+    Traceback (most recent call last):
+    ...
+    kilter._errors.SourceError: `build` names no file `nowhere.py`. Check the path.
+    """
+    if not path.is_file():
+        raise SourceError(f"`{argument}` names no file `{path}`. Check the path.")
+    if path.suffix not in (".py", ".keras"):
+        raise SourceError(f"`{argument}` must name a .py or a .keras file; got `{path}`.")
+    try:
+        if path.suffix == ".keras":
+            return keras.saving.load_model(path, compile=False)
+        return runpy.run_path(str(path))
+    except Exception as error:  # whatever a user's file may do
+        raise SourceError(
+            f"`{argument}` cannot be opened: `{path}` raises {type(error).__name__}: {error}"
+        ) from error

@@ -67,6 +67,22 @@ def test_lanes_to_the_end_are_those_of_one_fit_after_another(
         np.testing.assert_allclose(one.test, other.test, atol=1e-3)
 
 
+def test_penalties_of_the_users_own_layers_count(task_of: Callable) -> None:
+    def build(width: int, n_classes: int, seed: int) -> keras.Model:
+        initial = keras.initializers.GlorotUniform(seed=1)
+        penalty = keras.regularizers.L2(3.0)
+        dense = keras.layers.Dense(
+            n_classes, kernel_initializer=initial, kernel_regularizer=penalty
+        )
+        return keras.Sequential([keras.Input((width,)), dense])
+
+    task = replace(task_of(2, remedies=[], epochs=2), build=build)
+    lane = lanes_of(task.plan)[:1]
+    (one,), (alone,) = (list(kind.train(task, lane)) for kind in (Lanes(), Sequential()))
+    np.testing.assert_allclose(one.weights[0], alone.weights[0], atol=1e-4)
+    assert (np.abs(one.weights[0]) < np.abs(task.network(0, 0).get_weights()[0])).all()
+
+
 class Instant:
     """Takes the place of the engine: compiles and trains nothing."""
 

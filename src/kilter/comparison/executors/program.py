@@ -112,11 +112,12 @@ class Program:
         self, trainable: Tree, other: Tree, seeds: Tree, x: Any, labels: Any, numbers: Any
     ) -> Any:
         non_trainable = self._join(other, seeds)
-        logits, non_trainable = self.model.stateless_call(
-            trainable, non_trainable, x, training=True
+        logits, non_trainable, penalties = self.model.stateless_call(
+            trainable, non_trainable, x, training=True, return_losses=True
         )
         labels, logits, _ = each_member(labels, logits)
-        return cross_entropy(labels, logits, **numbers._asdict()).mean(), non_trainable
+        loss = cross_entropy(labels, logits, **numbers._asdict()).mean()
+        return loss + sum(penalties), non_trainable
 
     def _update(self, seeds: Tree, carry: Tree, x: Any, labels: Any, loss: Any) -> Any:
         """Take a step of the optimizer."""
