@@ -946,7 +946,7 @@ def test_the_demo() -> None:
     assert names("runs/demo") == set(FILES)
     summary = result_of("runs/demo")
     assert summary["data"]["positive"] == "yes"
-    assert len(summary["leaderboard"]) == 11
+    assert len(summary["leaderboard"]) == 14
     assert min(row["auprc"] for row in summary["leaderboard"]) > 0.8
     said = kilter("predict", "runs/demo/model.kilter", "runs/demo-digits.csv")
     assert said.out.count("\n") == 1684

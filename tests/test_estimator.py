@@ -29,7 +29,8 @@ import kilter
 from kilter import KilterClassifier
 from kilter import estimator as module
 from kilter._errors import ArgumentError
-from kilter.comparison import REMEDIES, Plan
+from kilter.comparison import Plan
+from kilter.comparison.remedy import USUAL
 from kilter.comparison.run import fit
 from kilter.data import load
 
@@ -88,7 +89,7 @@ def test_it_is_the_fit_of_a_plan(frame: tuple[pd.DataFrame, pd.Series]) -> None:
 
 def test_auto_compares(rows: tuple[np.ndarray, np.ndarray]) -> None:
     clf = KilterClassifier("auto", **{**QUICK, "epochs": 2}).fit(*rows)
-    assert len(clf.result_.leaderboard()) == len(REMEDIES)
+    assert len(clf.result_.leaderboard()) == len(USUAL)
     assert clf.model_ is clf.result_.model
 
 

@@ -86,7 +86,7 @@ def compare(
     target: Target,
     out: Annotated[Path | None, typer.Option(help="Folder for the result.")] = None,
     remedies: Annotated[
-        str | None, typer.Option(help="Names, separated by commas; all if not given.")
+        str | None, typer.Option(help="Names, separated by commas; the usual ones if not given.")
     ] = None,
     folds: Annotated[int, typer.Option(help="Parts of the data, each the test part once.")] = 5,
     seeds: Annotated[int, typer.Option(help="Trainings a fold and remedy.")] = 3,
@@ -176,7 +176,7 @@ def tune(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Search for the best remedy, its numbers and its network, and say what that is worth."""
+    """Search for the best remedy, its numbers and the network."""
     settings = {
         "trials": trials,
         "networks": networks,

@@ -21,7 +21,7 @@ from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import Draw, Loss
 from kilter.comparison.result import FILES
 from kilter.data import load
-from kilter.models import mlp
+from kilter.models import mlp, tabm
 
 SETTINGS: dict[str, Any] = {
     "remedies": "smote,focal",
@@ -334,3 +334,5 @@ def test_a_fingerprint_hangs_on_plan_data_and_network(table_of: Callable) -> Non
     }
     assert len(marks) == 8
     assert fingerprint(Plan.make("focal"), load(table_of(), "target"), same) in marks
+    twice = [fingerprint(plan, dataset, tabm(3, 2, numbers=3, seed=0)) for _ in range(2)]
+    assert twice[0] == twice[1]

@@ -37,7 +37,7 @@ def test_a_plan_comes_back_from_json(plan: Plan) -> None:
 
 
 def test_a_plan_of_everything_comes_back_too() -> None:
-    plan = Plan.make(min_recall=0.9, learning_rate=0.1, dropout=0.0, seed=7)
+    plan = Plan.make(list(REMEDIES), min_recall=0.9, learning_rate=0.1, dropout=0.0, seed=7)
     assert Plan.from_json(plan.to_json()) == plan
     assert plan.remedies == tuple(REMEDIES.values())
 

@@ -13,6 +13,7 @@ from kilter.comparison.remedy import (
     PARTS,
     REMEDIES,
     SINGLE,
+    USUAL,
     Decide,
     Draw,
     Loss,
@@ -116,7 +117,8 @@ def test_the_baseline_is_always_there() -> None:
     assert find_remedies(["focal"]) == (REMEDIES[BASELINE], REMEDIES["focal"])
     assert find_remedies([]) == (REMEDIES[BASELINE],)
     assert find_remedies(["focal", BASELINE]) == (REMEDIES["focal"], REMEDIES[BASELINE])
-    assert find_remedies(None) == tuple(REMEDIES.values())
+    assert find_remedies(None) == tuple(REMEDIES[name] for name in USUAL)
+    assert set(REMEDIES) - set(USUAL) == {"under-bagging", "self-paced"}
 
 
 def test_a_remedy_of_ones_own_is_taken_as_it_is() -> None:

@@ -27,9 +27,10 @@ driver = importlib.import_module("kilter.comparison.run")
 @pytest.mark.parametrize(
     ("names", "trainings"),
     [
-        (None, 15),
+        (None, 9),
         ("none", 1),
         ("blend,vote", 3),
+        ("under-bagging,self-paced", 8),
         ("logit-adjust,balanced-softmax", 2),
         ("smote,focal", 3),
     ],

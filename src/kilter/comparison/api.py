@@ -57,7 +57,8 @@ def compare(
     target : str
         The column with the classes.
     remedies : str or sequence of str or Remedy, optional
-        Names, also as one string with commas; all that kilter knows if not given.
+        Names, also as one string with commas. If not given, all that kilter knows but
+        ``under-bagging`` and ``self-paced``, which train as long as most others together.
     folds, seeds : int
         Every remedy is trained ``folds * seeds`` times.
     metric : str

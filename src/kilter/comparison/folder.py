@@ -174,7 +174,8 @@ def _architecture(network: keras.Model) -> str:
     except (NotImplementedError, TypeError, ValueError):  # a layer that cannot be saved
         text = repr([(type(one).__name__, [w.shape for w in one.weights]) for one in layers])
     for number, layer in enumerate(layers):
-        text = text.replace(f'"{layer.name}"', f'"{number}"')
+        text = text.replace(f'"name": "{layer.name}"', f'"name": {number}')
+        text = text.replace(f'["{layer.name}",', f"[{number},")
     return re.sub(r'"shared_object_id": \d+|keras_tensor_\d+', "", text)
 
 

@@ -130,7 +130,7 @@ class Plan:
 
     @classmethod
     def make(cls, remedies: Any = None, **settings: Any) -> Plan:
-        """Build a plan; ``remedies`` are names or `Remedy` values, None for all by name.
+        """Build a plan; ``remedies`` are names or `Remedy` values, None for the usual.
 
         Examples
         --------

@@ -260,16 +260,21 @@ ENSEMBLES = (
 )
 REMEDIES |= {remedy.name: remedy for remedy in ENSEMBLES}
 
+COSTLY = ("under-bagging", "self-paced")
+"""They have trainings of their own, two thirds as many as all others together, and seldom help
+a network: they have to be asked for."""
+USUAL = tuple(name for name in REMEDIES if name not in COSTLY)
+
 
 def find_remedies(names: Iterable[str | Remedy] | None) -> tuple[Remedy, ...]:
-    """Look remedies up by name; all of them for None. The baseline is always among them.
+    """Look remedies up by name; `USUAL` for None. The baseline is always among them.
 
     Raises
     ------
     ArgumentError
         For an unknown name, with the nearest known one, and for a name given twice.
     """
-    wanted = list(REMEDIES if names is None else names)
+    wanted = list(USUAL if names is None else names)
     found = [_find(name) for name in wanted]
     if BASELINE not in [remedy.name for remedy in found]:
         found.insert(0, REMEDIES[BASELINE])
