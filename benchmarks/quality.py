@@ -285,25 +285,29 @@ def ranks(
     return dict(zip(names, np.mean(each, axis=0), strict=True)) if each else {}
 
 
-def show_ranks(rows: dict[str, dict[str, dict[str, float]]], names: list[str]) -> None:
+def show_ranks(
+    rows: dict[str, dict[str, dict[str, float]]], names: list[str], figures: tuple[str, ...]
+) -> None:
     """Print the mean ranks of some methods."""
     print(f"\nMean rank over {len(complete_rows(rows, names))} tables, 1 is best:\n")
-    table_of = {figure: ranks(rows, names, figure) for figure in (*FIGURES, "seconds")}
+    table_of = {figure: ranks(rows, names, figure) for figure in figures}
     print(f"| method | {' | '.join(table_of)} |\n|---|{'---|' * len(table_of)}")
     for name in names:
         cells = [f"{found[name]:.2f}" if found else "" for found in table_of.values()]
         print(f"| {name} | {' | '.join(cells)} |")
 
 
-def show(rows: dict[str, dict[str, dict[str, float]]]) -> None:
+def show(rows: dict[str, dict[str, dict[str, float]]], figures: tuple[str, ...]) -> None:
     """Print the page."""
     print("# Quality\n")
     print("Written by `make bench` from `benchmarks/quality.py`; do not edit.\n")
     print((__doc__ or "").partition("\n\n")[2].partition("``quality.py")[0].strip())
-    print(f"{platform.machine()}, {os.cpu_count()} cores.\n")
+    print(f"\n{platform.machine()}, {os.cpu_count()} cores.")
+    if "seconds" not in figures:
+        print("Seconds are left out, as other work ran on the machine.")
     for names in (RIVALS, list(METHODS)):
-        show_ranks(rows, names)
-    for figure in (*FIGURES, "seconds"):
+        show_ranks(rows, names, figures)
+    for figure in figures:
         print(f"\n## {figure}\n\n| table | {' | '.join(METHODS)} |")
         print(f"|---|{'---|' * len(METHODS)}")
         for table, row in rows.items():
@@ -316,6 +320,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("tables", nargs="*")
     parser.add_argument("--only", default=",".join(METHODS))
+    parser.add_argument("--busy", action="store_true", help="other work ran: leave out seconds")
     given = parser.parse_args()
     RUNS.mkdir(exist_ok=True)
     warnings.simplefilter("ignore")
@@ -323,7 +328,7 @@ def main() -> None:
         for name in given.only.split(","):
             if name not in results().get(table, {}):
                 run(table, name)
-    show(results())
+    show(results(), (*FIGURES, *([] if given.busy else ["seconds"])))
 
 
 if __name__ == "__main__":
