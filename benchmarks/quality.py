@@ -288,7 +288,9 @@ def ranks(
 def show_ranks(
     rows: dict[str, dict[str, dict[str, float]]], names: list[str], figures: tuple[str, ...]
 ) -> None:
-    """Print the mean ranks of some methods."""
+    """Print the mean ranks of some methods, if any table has all of them."""
+    if not complete_rows(rows, names):
+        return
     print(f"\nMean rank over {len(complete_rows(rows, names))} tables, 1 is best:\n")
     table_of = {figure: ranks(rows, names, figure) for figure in figures}
     print(f"| method | {' | '.join(table_of)} |\n|---|{'---|' * len(table_of)}")
@@ -307,11 +309,12 @@ def show(rows: dict[str, dict[str, dict[str, float]]], figures: tuple[str, ...])
         print("Seconds are left out, as other work ran on the machine.")
     for names in (RIVALS, list(METHODS)):
         show_ranks(rows, names, figures)
+    names = [name for name in METHODS if any(name in row for row in rows.values())]
     for figure in figures:
-        print(f"\n## {figure}\n\n| table | {' | '.join(METHODS)} |")
-        print(f"|---|{'---|' * len(METHODS)}")
+        print(f"\n## {figure}\n\n| table | {' | '.join(names)} |")
+        print(f"|---|{'---|' * len(names)}")
         for table, row in rows.items():
-            cells = [f"{row[name][figure]:.3f}" if name in row else "" for name in METHODS]
+            cells = [f"{row[name][figure]:.3f}" if name in row else "" for name in names]
             print(f"| {table} | {' | '.join(cells)} |")
 
 
