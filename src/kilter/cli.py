@@ -35,6 +35,20 @@ Target = Annotated[str, typer.Option(help="The column with the classes.", show_d
 Drop = Annotated[str, typer.Option(help="Columns to leave out, separated by commas.")]
 Group = Annotated[str | None, typer.Option(help="Keep rows with equal values here together.")]
 Time = Annotated[str | None, typer.Option(help="Learn from the past, test on the future.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the result.")]
+Folds = Annotated[int, typer.Option(help="Parts of the data, each the test part once.")]
+Build = Annotated[
+    str | None, typer.Option(help="A network of your own: FILE.py:FUNCTION or FILE.keras.")
+]
+Cost = Annotated[Path | None, typer.Option(help="CSV or JSON: cost of each mistake.")]
+MinRecall = Annotated[float | None, typer.Option(help="Keep this recall of the rarest class.")]
+Executor = Annotated[str, typer.Option(help="auto, lanes, sequential or ray.")]
+Memory = Annotated[
+    float | None, typer.Option(help="GiB that lanes may take; half of the machine's if not given.")
+]
+Devices = Annotated[
+    int | None, typer.Option(help="JAX's devices to spread lanes over; all if not given.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -84,35 +98,25 @@ def inspect(
 def compare(
     data: Data,
     target: Target,
-    out: Annotated[Path | None, typer.Option(help="Folder for the result.")] = None,
+    out: Out = None,
     remedies: Annotated[
         str | None, typer.Option(help="Names, separated by commas; the usual ones if not given.")
     ] = None,
-    folds: Annotated[int, typer.Option(help="Parts of the data, each the test part once.")] = 5,
+    folds: Folds = 5,
     seeds: Annotated[int, typer.Option(help="Trainings a fold and remedy.")] = 3,
     metric: Annotated[str, typer.Option(help="What chooses the remedy.")] = "auprc",
     network: Annotated[
         str, typer.Option(help="tabm, an ensemble in one, or mlp, several times as fast.")
     ] = "tabm",
-    build: Annotated[
-        str | None,
-        typer.Option(help="A network of your own: FILE.py:FUNCTION or FILE.keras."),
-    ] = None,
+    build: Build = None,
     group: Group = None,
     time: Time = None,
     drop: Drop = "",
-    cost: Annotated[Path | None, typer.Option(help="CSV or JSON: cost of each mistake.")] = None,
-    min_recall: Annotated[
-        float | None, typer.Option(help="Keep this recall of the rarest class.")
-    ] = None,
-    executor: Annotated[str, typer.Option(help="auto, lanes, sequential or ray.")] = "auto",
-    memory: Annotated[
-        float | None,
-        typer.Option(help="GiB that lanes may take; half of the machine's if not given."),
-    ] = None,
-    devices: Annotated[
-        int | None, typer.Option(help="JAX's devices to spread lanes over; all if not given.")
-    ] = None,
+    cost: Cost = None,
+    min_recall: MinRecall = None,
+    executor: Executor = "auto",
+    memory: Memory = None,
+    devices: Devices = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it will take, and train nothing.")
@@ -147,33 +151,23 @@ def compare(
 def tune(
     data: Data,
     target: Target,
-    out: Annotated[Path | None, typer.Option(help="Folder for the result.")] = None,
+    out: Out = None,
     trials: Annotated[int, typer.Option(help="Candidates of each search.")] = 36,
     networks: Annotated[
         str, typer.Option(help="Networks to choose from, separated by commas.")
     ] = "tabm,mlp",
-    folds: Annotated[int, typer.Option(help="Parts of the data, each the test part once.")] = 5,
+    folds: Folds = 5,
     seeds: Annotated[int, typer.Option(help="Trainings a fold.")] = 3,
     metric: Annotated[str, typer.Option(help="What chooses.")] = "auprc",
-    build: Annotated[
-        str | None,
-        typer.Option(help="A network of your own: FILE.py:FUNCTION or FILE.keras."),
-    ] = None,
+    build: Build = None,
     group: Group = None,
     time: Time = None,
     drop: Drop = "",
-    cost: Annotated[Path | None, typer.Option(help="CSV or JSON: cost of each mistake.")] = None,
-    min_recall: Annotated[
-        float | None, typer.Option(help="Keep this recall of the rarest class.")
-    ] = None,
-    executor: Annotated[str, typer.Option(help="auto, lanes, sequential or ray.")] = "auto",
-    memory: Annotated[
-        float | None,
-        typer.Option(help="GiB that lanes may take; half of the machine's if not given."),
-    ] = None,
-    devices: Annotated[
-        int | None, typer.Option(help="JAX's devices to spread lanes over; all if not given.")
-    ] = None,
+    cost: Cost = None,
+    min_recall: MinRecall = None,
+    executor: Executor = "auto",
+    memory: Memory = None,
+    devices: Devices = None,
     json: Json = False,
 ) -> None:
     """Search for the best remedy, its numbers and the network."""

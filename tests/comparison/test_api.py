@@ -18,7 +18,7 @@ from sklearn.metrics import average_precision_score
 import kilter
 from kilter._errors import ArgumentError, ArgumentTypeError, KilterError, SourceError
 from kilter.comparison.api import compare, forecast
-from kilter.comparison.remedy import REMEDIES, Draw, Remedy
+from kilter.comparison.remedy import USUAL, Draw, Remedy
 from kilter.decide import Costs, Threshold
 
 FAST: dict[str, Any] = {"remedies": "smote", "folds": 2, "seeds": 1, "hidden": (4,)}
@@ -114,7 +114,7 @@ def test_remedies_are_chosen_by_name_and_the_baseline_is_added(quick, table_of: 
     result = compare(table_of(), "target", **{**FAST, "remedies": ["focal", mine]})
     assert {row["remedy"] for row in board(result)} == {"focal", "mine", "none+threshold"}
     result = compare(table_of(), "target", folds=2, seeds=1, hidden=(4,))
-    assert {row["remedy"] for row in board(result)} == set(REMEDIES)
+    assert {row["remedy"] for row in board(result)} == set(USUAL)
 
 
 def test_a_min_recall_is_kept_on_validation_rows(quick, table_of: Callable) -> None:

@@ -155,7 +155,7 @@ def test_another_network_counts_as_a_rival(
     result = search(plan, load(table_of(), "target"), trials=2, networks="mlp,tabm")
     assert result.best == "tuned"
     assert result.summary["plan"]["network"] == "tabm"
-    assert result.model.about["candidate"] == "tabm: plain"
+    assert "ends at tabm: plain" in result.model.about["verdict"]
 
 
 def test_rows_that_are_too_few_to_part_once_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,22 +77,6 @@ def test_it_begins_with_what_is_known() -> None:
     assert len(set(first)) == len(first)
 
 
-def test_candidates_say_what_they_are() -> None:
-    draw = Draw(power=0.25, synthetic=True, neighbors=7)
-    said = [
-        str(Candidate("tabm", draw, Loss(gamma=2))),
-        str(Candidate("mlp", Draw(), Loss())),
-        str(Candidate("mlp", Draw(power=0, shrink=True), Loss(weights="effective", beta=0.99))),
-        str(Candidate("mlp", Draw(power=0.5), Loss(prior=1))),
-    ]
-    assert said == [
-        "tabm: smote(q=0.25, k=7) + focal(gamma=2.00)",
-        "mlp: plain",
-        "mlp: undersample + weights(beta=0.99)",
-        "mlp: resample(q=0.50) + logit-adjust(tau=1.00)",
-    ]
-
-
 def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(BackendError, match=r"pip install 'kilter\[tune\]'"):

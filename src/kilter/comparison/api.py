@@ -11,6 +11,7 @@ from typing import Any
 import narwhals as nw
 
 from kilter._errors import ArgumentTypeError
+from kilter._types import Dataset
 from kilter.comparison.executors.base import Forecast
 from kilter.comparison.folder import RunFolder
 from kilter.comparison.nested import search
@@ -118,8 +119,7 @@ def compare(
     plan = Plan.make(remedies, min_recall=min_recall, build=build, **settings)
     folder = None if out is None else RunFolder(out, resume)
     dataset = load(data, target, drop=tuple(drop), group=group, time=time)
-    if cost is not None:
-        plan = replace(plan, costs=read_costs(cost, dataset.schema.classes).matrix)
+    plan = _with_costs(plan, cost, dataset)
     result = run(
         plan,
         dataset,
@@ -218,8 +218,7 @@ def tune(
     plan = Plan.make([], min_recall=min_recall, build=build, **settings)
     folder = None if out is None else RunFolder(out)
     dataset = load(data, target, drop=tuple(drop), group=group, time=time)
-    if cost is not None:
-        plan = replace(plan, costs=read_costs(cost, dataset.schema.classes).matrix)
+    plan = _with_costs(plan, cost, dataset)
     result = search(
         plan,
         dataset,
@@ -275,6 +274,12 @@ def forecast(
     plan = Plan.make(remedies, **settings)
     dataset = load(data, target, drop=tuple(drop), group=group, time=time)
     return forecast_run(plan, dataset, executor=executor, memory=memory, devices=devices)
+
+
+def _with_costs(plan: Plan, cost: Any, dataset: Dataset) -> Plan:
+    if cost is None:
+        return plan
+    return replace(plan, costs=read_costs(cost, dataset.schema.classes).matrix)
 
 
 def _library(data: Any) -> str:

@@ -23,18 +23,24 @@ from kilter._types import Dataset, Split
 from kilter.comparison.executors.base import Executor, Lane, Task, Trained
 from kilter.comparison.folds import encode
 from kilter.comparison.judge import Outcome, judge_fold
-from kilter.comparison.plan import NETWORKS, OWN, Plan
+from kilter.comparison.plan import NETWORKS, OWN, Plan, split_names
 from kilter.comparison.prepare import make_task
 from kilter.comparison.refit import hand_over
 from kilter.comparison.remedy import BASELINE, REMEDIES, Remedy
 from kilter.comparison.result import Result
 from kilter.comparison.rounds import train_in_rounds
-from kilter.comparison.run import Observer, Progress, find_executor, predictions
+from kilter.comparison.run import (
+    Observer,
+    Progress,
+    conclude,
+    find_executor,
+    folds_to_go_by,
+)
 from kilter.comparison.search import KEPT, Place, Search
 from kilter.comparison.space import NEIGHBORS, Candidate
-from kilter.comparison.summary import summarize
 from kilter.comparison.verdict import against_baseline, choose, figure_name
-from kilter.data import audit, split
+from kilter.data import split
+from kilter.models import warn_if_lost
 
 TUNED = "tuned"
 BATCH = 12  # candidates of a search that train together
@@ -70,28 +76,10 @@ def search(
     takes = choose(compared).outcome.remedy.name == TUNED
     final = field_.hand_over(tuned if takes else REMEDIES[BASELINE], last if takes else baseline)
     field_.watch.ended()
-    positive = field_.tasks[plan.network].positive
-    summary = summarize(
-        replace(
-            plan,
-            remedies=(REMEDIES[BASELINE], tuned),
-            network=last.network if takes else plan.network,
-        ),
-        dataset,
-        compared,
-        final.model.decision,
-        positive,
-        final.epochs,
-        audit(dataset)["warnings"],
-        clock.perf_counter() - begin,
-    )
-    summary["search"] = _searched(searches, chosen, last)
-    summary["verdict"] += f" {_sentence(summary['search'])}"
-    about = {**summary["chosen"], "verdict": summary["verdict"], **summary["environment"]}
-    if takes:
-        about["candidate"] = str(last)
-    model = replace(final.model, about=about)
-    return Result(summary, model, predictions(dataset, outcomes, field_.outer))
+    network = last.network if takes else plan.network
+    told = replace(plan, remedies=(REMEDIES[BASELINE], tuned), network=network)
+    searched = _searched(searches, chosen, last)
+    return conclude(told, dataset, field_.outer, compared, final, begin, searched)
 
 
 def _networks(plan: Plan, networks: Sequence[str]) -> list[str]:
@@ -99,7 +87,7 @@ def _networks(plan: Plan, networks: Sequence[str]) -> list[str]:
     if plan.build is not None:
         return [OWN]
     if isinstance(networks, str):
-        networks = [name.strip() for name in networks.split(",") if name.strip()]
+        networks = split_names(networks)
     unknown = [name for name in networks if name not in NETWORKS]
     if unknown or not networks:
         raise ArgumentError(
@@ -169,6 +157,8 @@ class _Field:
         mixing = replace(plan, remedies=(REMEDIES["smote"],))
         folds = encode(splits, dataset.schema, mixing).folds
         tasks = {name: make_task(replace(plan, network=name), dataset, folds) for name in networks}
+        if OWN in tasks:
+            warn_if_lost(tasks[OWN].network(0, 0))
         watch = _Watch(plan, len(inner[0]), trials, observe)
         return cls(plan, dataset, executor, watch, outer, splits, len(inner[0]), tasks)
 
@@ -220,12 +210,8 @@ class _Field:
 
     def hand_over(self, remedy: Remedy, candidate: Candidate) -> Any:
         """Make the model of a candidate."""
-        first = self.plan.folds - 1 if self.dataset.times is not None else 0
-        places = [
-            (fold, seed)
-            for fold in range(first, self.plan.folds)
-            for seed in range(self.plan.seeds)
-        ]
+        folds, seeds = folds_to_go_by(self.dataset, self.plan), range(self.plan.seeds)
+        places = [(fold, seed) for fold in folds for seed in seeds]
         self.train([(candidate, place) for place in places])
         trained = [self.trained[candidate, place] for place in places]
         plan = self.tasks[candidate.network].plan
@@ -279,6 +265,9 @@ def _searched(
         "trials": len(asked),
         "searches": len(searches),
         "chosen": str(last),
+        "sentence": f"tuned stands for a search among {len(asked)} candidates. On all rows it ends "
+        f"at {last}. Its figures come from a search for each fold that has not seen that fold's "
+        "test rows, so they are not those of this one candidate.",
         "chosen_without_fold": [str(one) for one in chosen],
         "candidates": [
             {
@@ -289,11 +278,3 @@ def _searched(
             for one in asked
         ],
     }
-
-
-def _sentence(searched: dict[str, Any]) -> str:
-    return (
-        f"tuned stands for a search among {searched['trials']} candidates. On all rows it ends at "
-        f"{searched['chosen']}. Its figures come from a search for each fold that has not seen "
-        "that fold's test rows, so they are not those of this one candidate."
-    )

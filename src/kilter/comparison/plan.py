@@ -141,7 +141,7 @@ class Plan:
         if isinstance(remedies, Remedy):
             remedies = [remedies]
         if isinstance(remedies, str):
-            remedies = [name.strip() for name in remedies.split(",") if name.strip()]
+            remedies = split_names(remedies)
         known = [field.name for field in dataclasses.fields(cls)]
         for name in settings:
             if name not in known:
@@ -167,6 +167,11 @@ class Plan:
         costs = plain["costs"] and tuple(tuple(row) for row in plain["costs"])
         changed = {"remedies": remedies, "hidden": tuple(plain["hidden"]), "costs": costs}
         return cls(**{**plain, **changed})
+
+
+def split_names(text: str) -> list[str]:
+    """Return the names in a text with commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _remedy(plain: dict[str, Any]) -> Remedy:

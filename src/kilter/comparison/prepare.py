@@ -14,7 +14,6 @@ from kilter._types import Dataset, Split
 from kilter.comparison.executors.base import EncodedFold, Lane, Task
 from kilter.comparison.folds import encode
 from kilter.comparison.plan import OWN, Plan
-from kilter.comparison.remedy import Training
 from kilter.data import rarest_class, split
 from kilter.data.encode import SCALES
 from kilter.models import mlp, own_network, tabm, warn_if_lost
@@ -63,14 +62,10 @@ def _own_builder(build: Any) -> Callable[[int, int, int], keras.Model]:
 
 def lanes_of(plan: Plan) -> list[Lane]:
     """Return every training of the plan, each once."""
+    trainings = dict.fromkeys(one for remedy in plan.remedies for one in remedy.trainings)
     return [
         Lane(training, fold, seed)
         for fold in range(plan.folds)
         for seed in range(plan.seeds)
-        for training in trainings_of(plan)
+        for training in trainings
     ]
-
-
-def trainings_of(plan: Plan) -> list[Training]:
-    """Return what the plan trains on each fold and seed."""
-    return list(dict.fromkeys(one for remedy in plan.remedies for one in remedy.trainings))

@@ -17,7 +17,6 @@ import numpy as np
 from scipy.special import softmax
 
 from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained
-from kilter.comparison.folds import pad
 from kilter.comparison.remedy import PARTS
 from kilter.sampling import philox
 
@@ -78,7 +77,8 @@ def _hardness(
     """Return 1 less the mean probability of each training row's class."""
     x, labels = task.folds[fold].x, task.folds[fold].labels
     most = max(len(one.x) for one in task.folds)
-    rows = pad(x.T, most).T  # of one shape, so that nothing is compiled for each fold
+    # Of one shape, so that nothing is compiled for each fold.
+    rows = np.pad(x, ((0, most - len(x)), (0, 0)))
     total = np.zeros(len(x))
     for values in weights:
         network.set_weights(values)

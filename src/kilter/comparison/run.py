@@ -20,13 +20,13 @@ from kilter.comparison.folder import RunFolder
 from kilter.comparison.judge import Outcome, judge, of_remedy
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import lanes_of, prepare
-from kilter.comparison.refit import hand_over, without_folds
+from kilter.comparison.refit import Final, hand_over, without_folds
 from kilter.comparison.remedy import Remedy
 from kilter.comparison.result import Result
 from kilter.comparison.rounds import train_in_rounds
 from kilter.comparison.summary import summarize
-from kilter.comparison.verdict import against_baseline, choose
-from kilter.data import audit
+from kilter.comparison.verdict import Against, against_baseline, choose
+from kilter.data import audit, rarest_class
 from kilter.data.split import most_folds
 from kilter.data.units import units
 
@@ -97,22 +97,43 @@ def run(
     its_own = _to_go_by(dataset, plan, remedy, trained)
     del trained  # the logits of all trainings are gigabytes where a table is large
     final = hand_over(trainer, plan, dataset, remedy, splits, its_own, watch.refitted)
+    result = conclude(plan, dataset, splits, compared, final, begin)
+    if folder is not None:
+        folder.publish(result)
+    return result
+
+
+def conclude(
+    plan: Plan,
+    dataset: Dataset,
+    splits: Sequence[Split],
+    compared: Sequence[Against],
+    final: Final,
+    begin: float,
+    search: dict[str, Any] | None = None,
+) -> Result:
+    """Put together what was compared since ``begin``, and what is handed over.
+
+    ``search`` is what a search adds to the summary; its ``sentence`` ends the verdict.
+    """
     summary = summarize(
         plan,
         dataset,
         compared,
         final.model.decision,
-        task.positive,
+        rarest_class(dataset.labels),
         final.epochs,
         audit(dataset)["warnings"],
         clock.perf_counter() - begin,
     )
+    if search is not None:
+        summary["search"] = search
+        summary["verdict"] += f" {search['sentence']}"
     about = {**summary["chosen"], "verdict": summary["verdict"], **summary["environment"]}
     model = replace(final.model, about=about)
-    result = Result(summary, model, predictions(dataset, outcomes, splits))
-    if folder is not None:
-        folder.publish(result)
-    return result
+    in_order = {one.outcome.remedy.name: one.outcome for one in compared}
+    outcomes = [in_order[remedy.name] for remedy in plan.remedies]
+    return Result(summary, model, _predictions(dataset, outcomes, splits))
 
 
 def fit(plan: Plan, dataset: Dataset, *, executor: str = "auto") -> Model:
@@ -244,19 +265,25 @@ def _train(
     return sorted(trained, key=lambda one: lanes.index(one.lane))
 
 
+def folds_to_go_by(dataset: Dataset, plan: Plan) -> range:
+    """Return the folds that epochs, calibrator and decision go by.
+
+    All, but in time only the last: the others have not seen the latest rows.
+    """
+    return range(plan.folds - 1 if dataset.times is not None else 0, plan.folds)
+
+
 def _to_go_by(
     dataset: Dataset, plan: Plan, remedy: Remedy, trained: Sequence[Trained]
 ) -> list[Trained]:
-    """Return the trainings that epochs, calibrator and decision of a remedy go by.
-
-    Those of all folds, but in time only of the last: the others have not seen the latest rows.
-    """
-    first = plan.folds - 1 if dataset.times is not None else 0
-    return [one for one in of_remedy(trained, remedy) if one.lane.fold >= first]
+    """Return the trainings of a remedy that it goes by."""
+    folds = folds_to_go_by(dataset, plan)
+    return [one for one in of_remedy(trained, remedy) if one.lane.fold in folds]
 
 
-def predictions(dataset: Dataset, outcomes: Sequence[Outcome], splits: Sequence[Split]) -> pa.Table:
-    """Return what each remedy predicts for rows that it has not seen."""
+def _predictions(
+    dataset: Dataset, outcomes: Sequence[Outcome], splits: Sequence[Split]
+) -> pa.Table:
     classes = np.array(dataset.schema.classes)
     rows = np.concatenate([split.test.rows for split in splits])
     folds = np.repeat(np.arange(len(splits)), [len(split.test) for split in splits])

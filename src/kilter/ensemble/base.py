@@ -11,9 +11,8 @@ import numpy as np
 
 from kilter._errors import ArgumentError, ArtifactError
 from kilter._types import ValidationScores, require_part
+from kilter.decide.calibrate import EPSILON
 from kilter.metrics._inputs import check_scored
-
-EPSILON = float(np.finfo(np.float32).eps)
 
 
 class Joint(ABC):

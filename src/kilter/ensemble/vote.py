@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from kilter._types import ValidationScores
-from kilter.decide import Threshold
-from kilter.ensemble.base import Joint, log
-from kilter.ensemble.pool import Average, calibrate
+from kilter.decide import Calibrator, Threshold
+from kilter.ensemble.base import Joint, check_members, log
+from kilter.ensemble.pool import calibrate
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ class Vote(Joint):
     @classmethod
     def fit(cls, members: Sequence[ValidationScores]) -> Self:
         """Calibrate each member and tune its threshold on validation rows."""
-        average = Average.fit(members)
-        offsets = []
-        for number, one in enumerate(members):
-            alone = Average(
-                average.scales[number : number + 1], average.biases[number:][:1], (1.0,)
-            )
-            calibrated = ValidationScores(one.labels, alone.apply([one.probabilities]))
-            offsets.append(Threshold.fit(calibrated).offsets)
-        return cls(average.scales, average.biases, tuple(offsets))
+        check_members(members)
+        calibrators = [Calibrator.fit(one) for one in members]
+        pairs = zip(members, calibrators, strict=True)
+        calibrated = [ValidationScores(m.labels, c.apply(m.probabilities)) for m, c in pairs]
+        return cls(
+            tuple(one.scale for one in calibrators),
+            tuple(one.bias for one in calibrators),
+            tuple(Threshold.fit(one).offsets for one in calibrated),
+        )
 
     @staticmethod
     def combine(xp: Any, members: Any, **numbers: Any) -> Any:
