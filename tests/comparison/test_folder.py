@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -316,6 +317,26 @@ def test_a_cut_off_training_is_not_there(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(KeyboardInterrupt):
         folder.save(Trained(lane, 0.5, 1, np.ones(1), np.ones(1), [], 0.0))
     assert folder.finished([lane]) == []
+
+
+def test_an_interrupt_waits_until_a_training_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = np.savez
+
+    def interrupted(*given: Any, **arrays: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        save(*given, **arrays)
+
+    monkeypatch.setattr(np, "savez", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    lane = Lane((Draw(), Loss()), 0, 0)
+    folder = RunFolder(tmp_path / "run")
+    folder.lanes.mkdir(parents=True)
+    with pytest.raises(KeyboardInterrupt):
+        folder.save(Trained(lane, 0.5, 1, np.ones(1), np.ones(1), [], 0.0))
+    assert len(folder.finished([lane])) == 1
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_fingerprint_hangs_on_plan_data_and_network(table_of: Callable) -> None:

@@ -11,8 +11,11 @@ import json
 import os
 import re
 import shutil
+import signal
+import threading
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,23 @@ from kilter.comparison.plan import Plan
 from kilter.comparison.result import FILES, Result
 
 GO_ON = "Make room and go on with `resume` (`--resume`)."
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Let Ctrl-C wait: within the writing of a zip file it would come out as a `ValueError`."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[Any] = []
+    signal.signal(signal.SIGINT, lambda *call: came.append(call))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if came:
+        handler(*came[0])
 
 
 class RunFolder:
@@ -101,6 +121,7 @@ class RunFolder:
                 "another table. Give the same ones, or leave `resume` out to begin anew."
             )
 
+    @_interrupted_later()
     def save(self, trained: Trained) -> None:
         """Keep a training; it is there whole or not at all."""
         path = self.lanes / f"{_key(trained.lane)}.npz"
@@ -128,6 +149,7 @@ class RunFolder:
         found = [_load(lane, path) for lane, path in paths if path.exists()]
         return [trained for trained in found if trained is not None]
 
+    @_interrupted_later()
     def publish(self, result: Result) -> None:
         """Write the run's files and move them to their place."""
         self.partial.mkdir(parents=True, exist_ok=True)
