@@ -91,6 +91,7 @@ def network(
     shared_head: bool = False,
     skip: bool = False,
     prior: bool = False,
+    smooth: float = 0.0,
 ) -> keras.Model:
     """Build the default network, or one that differs in a part; classes have these shares."""
     rows = x = keras.Input((width,))
@@ -112,7 +113,22 @@ def network(
         logits = logits + linear(rows)[:, None]
     if prior:
         logits = logits + np.log(shares).astype("float32")
+    if smooth:
+        logits = Smooth(smooth)(logits)
     return Members(keras.Model(rows, logits))
+
+
+class Smooth(keras.layers.Layer):
+    """Label smoothing: so much of the cross-entropy with equal shares is added to the loss."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def call(self, logits: Any) -> Any:
+        """Add the penalty; the logits pass."""
+        self.add_loss(-self.share * ops.mean(ops.log_softmax(logits)))
+        return logits
 
 
 class Periodic(keras.layers.Layer):
@@ -149,6 +165,9 @@ VARIANTS = {
     "embeddings of 8 units": Variant(
         parts={"embed": lambda numbers, seed: NumberEmbedding(numbers, 8, 8, SCALES, seed)}
     ),
+    "embeddings of 8 units and 16 pieces": Variant(
+        parts={"embed": lambda numbers, seed: NumberEmbedding(numbers, 8, 16, SCALES, seed)}
+    ),
     "embeddings of 16 pieces": Variant(
         parts={"embed": lambda numbers, seed: NumberEmbedding(numbers, 4, 16, SCALES, seed)}
     ),
@@ -166,8 +185,9 @@ VARIANTS = {
     "three hidden layers": Variant({"hidden": (64, 64, 64)}),
     "128 units a layer": Variant({"hidden": (128, 128)}),
     "half the batch": Variant({"batch_size": HALF}),
-    "twice the epochs and the patience": Variant({"epochs": 120, "patience": 24}),
-    "cosine schedule": Variant(task=Cosine),
+    "60 epochs and a patience of 12": Variant({"epochs": 60, "patience": 12}),
+    "cosine schedule over 60 epochs": Variant({"epochs": 60}, task=Cosine),
+    "label smoothing": Variant(parts={"smooth": 0.05}),
     "plain perceptron 64-64": Variant({"network": "mlp"}),
     "6 seeds for 2": Variant({"seeds": 6}),
 }

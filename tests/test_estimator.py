@@ -71,11 +71,9 @@ def checks(remedy: str, only: tuple[str, ...] = ("",)) -> list[Any]:
     ]
 
 
-CHECKS = [  # of what trains in rounds those that fit and predict: each takes seconds to compile
-    *checks("none+threshold"),
-    *checks("blend"),
-    *checks("self-paced", ("classifiers", "idempotent", "pickle", "invariance")),
-]
+# of ensembles those that fit and predict: each takes seconds, and what is checked before is one
+FITTED = ("classifiers", "idempotent", "pickle", "invariance")
+CHECKS = [*checks("none+threshold"), *checks("blend", FITTED), *checks("self-paced", FITTED)]
 
 
 @pytest.mark.slow

@@ -81,8 +81,8 @@ class Plan:
     seeds: int = 3
     seed: int = 0
     metric: str = "auprc"
-    epochs: int = 60
-    patience: int = 12
+    epochs: int = 200
+    patience: int = 20
     batch_size: int | None = None
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2

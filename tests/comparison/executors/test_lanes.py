@@ -226,7 +226,7 @@ def test_a_forecast_counts_epochs_by_hand(
     task_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # two pools of six lanes; a block and epoch takes a second, on each of two threads
-    task = task_of(2, remedies=["focal", "smote"], seeds=2, epochs=20, patience=9)
+    task = task_of(2, remedies=["focal", "smote"], seeds=2, epochs=20, patience=4)
     monkeypatch.setattr(module, "_workers", lambda devices: 2)
     monkeypatch.setattr(module.Engine, "trial", lambda self, block: 1.0)
     monkeypatch.setattr(module.time, "perf_counter", lambda: 0.0)
@@ -239,8 +239,8 @@ def test_a_forecast_counts_epochs_by_hand(
     assert (found.trainings, found.lanes, found.threads, found.folds) == (12, 4, 2, 2)
     # two blocks a pool for twenty epochs
     assert found.most == 2 * 2 * 20 / 2
-    # twelve lanes in fours, for (10 + 20) / 2 epochs, and half a block of each pool idle
-    assert found.seconds == (12 / 4 * 15 + 2 * 20 / 2) / 2
+    # twelve lanes in fours for sqrt(5 * 20) epochs, and as long again for the slowest of each pool
+    assert found.seconds == pytest.approx((12 / 4 + 2) * 10 / 2)
     assert found.limit == 3 << 30
     assert found.memory is not None
     assert 2 * (4 * 1000 + 500) < found.memory < 1 << 20

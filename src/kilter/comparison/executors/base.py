@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -139,8 +140,9 @@ class Task:
 
     @property
     def expected_epochs(self) -> float:
-        """Epochs of a training: halfway between the fewest and the most."""
-        return (min(self.plan.patience + 1, self.plan.epochs) + self.plan.epochs) / 2
+        """Epochs of a training: the geometric mean of the fewest and the most."""
+        fewest, most = self.plan.patience + 1, self.plan.epochs
+        return math.sqrt(min(fewest, most) * most)
 
     @property
     def to_the_end(self) -> bool:

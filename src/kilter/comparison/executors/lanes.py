@@ -68,11 +68,11 @@ class Lanes(Executor):
             epoch = sum(workers.map(engine.trial, blocks)) / len(blocks) / threads
         if jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
             ready -= compiling  # the run itself will find it in the cache
-        size, epochs = engine.size, task.plan.epochs
+        size, epochs = engine.size, task.expected_epochs
         places = [math.ceil(len(pool) / size) for pool in pools]
-        # While lanes end one by one, half a block stands idle.
-        useful = sum(map(len, pools)) / size * task.expected_epochs + len(pools) * epochs / 2
-        most = sum(places) * epochs
+        # The slowest lane takes about twice as long, the places of the others idle.
+        useful = (sum(map(len, pools)) / size + len(pools)) * epochs
+        most = sum(places) * task.plan.epochs
         return Forecast(
             trainings=len(lanes),
             lanes=size,
