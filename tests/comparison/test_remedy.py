@@ -85,6 +85,19 @@ def test_logit_adjustment_adds_the_log_prior_whatever_the_true_class(name: str) 
     assert logsumexp(numbers.margins[0]) == pytest.approx(0, abs=1e-6)
 
 
+def test_class_balanced_focal_loss_weighs_and_focuses() -> None:
+    numbers = REMEDIES["cb-focal"].loss.numbers(COUNTS)
+    weights = (1 - 0.9999) / (1 - 0.9999**COUNTS)
+    np.testing.assert_allclose(numbers.weights, weights / weights.mean(), rtol=1e-5)
+    assert float(numbers.gamma) == 2
+
+
+def test_the_vector_scaling_loss_shrinks_logits_of_rare_classes_and_adds_the_log_prior() -> None:
+    numbers = REMEDIES["vs"].loss.numbers(COUNTS)
+    np.testing.assert_allclose(numbers.scale, [1, 0.1**0.3, (1 / 90) ** 0.3], rtol=1e-6)
+    np.testing.assert_allclose(numbers.margins, [np.log([0.9, 0.09, 0.01])] * 3, rtol=1e-5)
+
+
 def test_all_numbers_are_float32_of_one_shape() -> None:
     for remedy in REMEDIES.values():
         numbers = remedy.loss.numbers(COUNTS)
@@ -118,7 +131,7 @@ def test_the_baseline_is_always_there() -> None:
     assert find_remedies([]) == (REMEDIES[BASELINE],)
     assert find_remedies(["focal", BASELINE]) == (REMEDIES["focal"], REMEDIES[BASELINE])
     assert find_remedies(None) == tuple(REMEDIES[name] for name in USUAL)
-    assert set(REMEDIES) - set(USUAL) == {"under-bagging", "self-paced"}
+    assert set(REMEDIES) - set(USUAL) == {"under-bagging", "self-paced", "cb-focal", "vs"}
 
 
 def test_a_remedy_of_ones_own_is_taken_as_it_is() -> None:

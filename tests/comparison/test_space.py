@@ -16,12 +16,14 @@ def test_candidates_say_what_they_are() -> None:
         str(Candidate("mlp", Draw(), Loss())),
         str(Candidate("mlp", Draw(power=0, shrink=True), Loss(weights="effective", beta=0.99))),
         str(Candidate("mlp", Draw(power=0.5), Loss(prior=1))),
+        str(Candidate("mlp", Draw(), Loss(prior=1, scale=0.3))),
     ]
     assert said == [
         "tabm: smote(q=0.25, k=7) + focal(gamma=2.00)",
         "mlp: plain",
         "mlp: undersample + weights(beta=0.99)",
         "mlp: resample(q=0.50) + logit-adjust(tau=1.00)",
+        "mlp: vs(tau=1.00, gamma=0.30)",
     ]
 
 

@@ -59,7 +59,8 @@ def compare(
         The column with the classes.
     remedies : str or sequence of str or Remedy, optional
         Names, also as one string with commas. If not given, all that kilter knows but
-        ``under-bagging`` and ``self-paced``, which train as long as most others together.
+        ``under-bagging`` and ``self-paced``, which train as long as most others together, and
+        ``cb-focal`` and ``vs``, which are near to others.
     folds, seeds : int
         Every remedy is trained ``folds * seeds`` times.
     metric : str

@@ -16,6 +16,8 @@ import numpy as np
 
 from kilter._errors import ArgumentError, ArgumentTypeError, did_you_mean
 from kilter.ensemble import JOINTS
+from kilter.losses.counted import log_prior
+from kilter.losses.scaling import vs_scale
 from kilter.sampling import TICKETS, Quotas, apportion
 from kilter.weights import scheme_weights
 
@@ -107,12 +109,15 @@ class Loss:
         tau: that many times the log prior is added to the logits in training.
     gamma : float
         Focusing.
+    scale : float
+        The logit of a class is multiplied by (n_k / n_max)^scale in training.
     """
 
     weights: str | None = None
     prior: float = 0.0
     gamma: float = 0.0
     beta: float = 0.9999
+    scale: float = 0.0
 
     def numbers(self, counts: np.ndarray) -> LossNumbers:
         """Work out the numbers for training parts with these class counts (classes,)."""
@@ -120,8 +125,8 @@ class Loss:
         weights = np.ones(n_classes)
         if self.weights:
             weights = scheme_weights(counts, self.weights, self.beta)
-        margins = np.tile(self.prior * np.log(counts / counts.sum()), (n_classes, 1))
-        numbers = (weights, margins, np.ones(n_classes), self.gamma)
+        margins = np.tile(self.prior * log_prior(counts), (n_classes, 1))
+        numbers = (weights, margins, vs_scale(counts, self.scale), self.gamma)
         return LossNumbers(*(np.asarray(number, np.float32) for number in numbers))
 
 
@@ -258,12 +263,16 @@ ENSEMBLES = (
     Remedy("vote", members=THREE, join="vote"),
     Remedy("stack", members=DISTINCT, join="stack"),
 )
-REMEDIES |= {remedy.name: remedy for remedy in ENSEMBLES}
+MORE = (
+    Remedy("cb-focal", loss=Loss(weights="effective", gamma=2)),
+    Remedy("vs", loss=Loss(prior=1, scale=0.3)),
+)
+REMEDIES |= {remedy.name: remedy for remedy in (*ENSEMBLES, *MORE)}
 
-COSTLY = ("under-bagging", "self-paced")
-"""They have trainings of their own, two thirds as many as all others together, and seldom help
-a network: they have to be asked for."""
-USUAL = tuple(name for name in REMEDIES if name not in COSTLY)
+ON_REQUEST = ("under-bagging", "self-paced", *(remedy.name for remedy in MORE))
+"""The first two have trainings of their own, two thirds as many as all others together, and
+seldom help a network; the others are near to those that are there. They have to be asked for."""
+USUAL = tuple(name for name in REMEDIES if name not in ON_REQUEST)
 
 
 def find_remedies(names: Iterable[str | Remedy] | None) -> tuple[Remedy, ...]:

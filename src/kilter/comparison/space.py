@@ -9,7 +9,7 @@ from typing import Any
 from kilter.comparison.remedy import Draw, Loss, Remedy, Training
 
 DRAWS = ("natural", "resample", "smote", "undersample")
-LOSSES = ("plain", "weights", "focal", "logit-adjust")
+LOSSES = ("plain", "weights", "focal", "logit-adjust", "vs")
 NEIGHBORS = 15
 
 
@@ -46,6 +46,8 @@ def _draw_words(draw: Draw) -> str:
 def _loss_words(loss: Loss) -> list[str]:
     words = [f"weights(beta={loss.beta:.6g})"] if loss.weights else []
     words += [f"focal(gamma={loss.gamma:.2f})"] if loss.gamma else []
+    if loss.scale:
+        return [*words, f"vs(tau={loss.prior:.2f}, gamma={loss.scale:.2f})"]
     return words + ([f"logit-adjust(tau={loss.prior:.2f})"] if loss.prior else [])
 
 
@@ -77,6 +79,9 @@ def _loss(trial: Any) -> Loss:
         return Loss(gamma=trial.suggest_float("gamma", 0.25, 5))
     if kind == "logit-adjust":
         return Loss(prior=trial.suggest_float("tau", 0.1, 2))
+    if kind == "vs":
+        prior, scale = trial.suggest_float("tau", 0.1, 2), trial.suggest_float("scale", 0.05, 0.5)
+        return Loss(prior=prior, scale=scale)
     return Loss()
 
 
@@ -86,6 +91,7 @@ def known(networks: Sequence[str]) -> list[dict[str, Any]]:
     every: list[dict[str, Any]] = [
         *({"network": network, **plain} for network in networks),
         {"loss": "logit-adjust", "tau": 1.0},
+        {"loss": "vs", "tau": 1.0, "scale": 0.3},
         {"loss": "focal", "gamma": 2.0},
         {"loss": "weights", "1-beta": 1e-4},
         {"draw": "resample", "q": 0.0},
