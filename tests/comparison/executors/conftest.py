@@ -12,8 +12,8 @@ import pytest
 HERE = Path(__file__).parent
 
 
-def make_task(n_classes: int, dropout: float = 0.0, **settings):
-    """Build a task of two folds."""
+def make_task(n_classes: int, dropout: float = 0.0, rows: tuple[int, int] = (300, 270), **settings):
+    """Build a task of two folds with so many training rows."""
     from kilter.comparison.executors.base import EncodedFold, Task
     from kilter.comparison.plan import Plan
     from kilter.models import mlp, tabm
@@ -40,7 +40,7 @@ def make_task(n_classes: int, dropout: float = 0.0, **settings):
 
     usual = {"folds": 2, "seeds": 1, "epochs": 4, "batch_size": 32, "network": "mlp"}
     plan = Plan.make(**{**usual, **settings})
-    folds = (fold(1, 300), fold(2, 270))
+    folds = (fold(1, rows[0]), fold(2, rows[1]))
     return Task(plan, folds, n_classes, n_classes - 1, build, Event())
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import hypothesis.strategies as st
 import numpy as np
+from hypothesis import given
 
-from kilter.comparison.executors.device import stack_folds, stack_trees
+from kilter.comparison.executors.device import _rounded_up, stack_folds, stack_trees
 
 
 def test_rows_of_every_fold_are_found_at_their_offset(task_of: Callable) -> None:
@@ -22,9 +24,10 @@ def test_rows_of_every_fold_are_found_at_their_offset(task_of: Callable) -> None
 
 def test_what_is_padded_is_marked(task_of: Callable) -> None:
     task = task_of(2)  # 300 and 270 rows to train on, 120 to validate, 80 to test
+    padded = 304  # 300 in eights
     data = stack_folds(task, [0, 1])
-    assert data.x.shape == (2 * 300, 4)
-    assert not np.asarray(data.x[300 + 270 :]).any()
+    assert data.x.shape == (2 * padded, 4)
+    assert not np.asarray(data.x[padded + 270 :]).any()
     labels = np.asarray(data.validation_labels)
     for number, fold in enumerate(task.folds):
         rows = len(fold.validation_labels)
@@ -33,10 +36,22 @@ def test_what_is_padded_is_marked(task_of: Callable) -> None:
         np.testing.assert_array_equal(data.test_x[number, : len(fold.test_x)], fold.test_x)
 
 
+@given(rows=st.integers(1, 10_000_000))
+def test_rows_are_rounded_up_by_a_little(rows: int) -> None:
+    rounded = _rounded_up(rows)
+    assert rows <= rounded <= max(rows + 7, 1.04 * rows)
+    assert rounded % 8 == 0
+    assert _rounded_up(rounded) == rounded
+
+
+def test_no_rows_stay_none() -> None:
+    assert _rounded_up(0) == 0
+
+
 def test_circles_lie_by_fold_and_seed(task_of: Callable) -> None:
     task = task_of(2, seeds=3)
     data = stack_folds(task, [0, 1])
-    assert data.circles.shape == (6, 300)
+    assert data.circles.shape == (6, 304)
     for fold in range(2):
         for seed in range(3):
             circle = task.circle(fold, seed)
@@ -57,9 +72,9 @@ def test_any_folds_have_the_shapes_of_all(task_of: Callable) -> None:
     both = stack_folds(task, [0, 1])
     for number in range(2):
         one = stack_folds(task, [number])
-        np.testing.assert_array_equal(one.x, both.x[300 * number : 300 * (number + 1)])
+        np.testing.assert_array_equal(one.x, both.x[304 * number : 304 * (number + 1)])
         assert one.validation_x.shape == (1, *both.validation_x.shape[1:])
-        assert one.circles.shape == (1, 300)
+        assert one.circles.shape == (1, 304)
         assert one.offsets.tolist() == [0]
 
 

@@ -16,7 +16,7 @@ Tree = Any
 
 
 class Data(NamedTuple):
-    """Some folds on the device, each padded to the largest; training rows lie end to end.
+    """Some folds on the device, each padded to one size; training rows lie end to end.
 
     ``circles`` has a row for each fold and seed, the seeds of a fold together.
     """
@@ -67,9 +67,15 @@ def _stacked(
     part: Callable[[EncodedFold], np.ndarray],
     fill: float = 0,
 ) -> np.ndarray:
-    """Stack a part of these folds, each as long as the longest of all folds."""
-    rows = max(len(part(fold)) for fold in task.folds)
+    """Stack a part of these folds, each a little longer than the longest of all folds."""
+    rows = _rounded_up(max(len(part(fold)) for fold in task.folds))
     return _padded([part(task.folds[number]) for number in numbers], rows, fill)
+
+
+def _rounded_up(rows: int) -> int:
+    """Round up by 3% at most, or to 8: tables of nearly as many rows then have one program."""
+    grain = max(8, 1 << (rows // 64).bit_length())
+    return -(-rows // grain) * grain
 
 
 def _padded(arrays: Sequence[np.ndarray], rows: int, fill: float = 0) -> np.ndarray:

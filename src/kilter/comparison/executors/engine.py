@@ -16,6 +16,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from kilter.comparison.executors.base import Lane, Task, Trained
+from kilter.comparison.executors.compiled import compile_once
 from kilter.comparison.executors.cost import ACCELERATOR, HOST
 from kilter.comparison.executors.device import stack_folds, stack_trees
 from kilter.comparison.executors.memory import even_parts, fold_bytes, lane_bytes
@@ -64,6 +65,7 @@ class Engine:
         self.task = task
         self.limit = limit
         self.devices = len(devices)
+        self._compile = partial(compile_once, devices=tuple(devices))
         mesh = Mesh(np.array(devices), "lanes")
         self._everywhere = NamedSharding(mesh, PartitionSpec())
         self._spread = NamedSharding(mesh, PartitionSpec("lanes"))
@@ -74,7 +76,7 @@ class Engine:
         self._compilers = ThreadPoolExecutor(COMPILERS)
         self._initial: dict[tuple[int, int], tuple[Any, State]] = {}
         self._lock = Lock()
-        self._predict = jax.jit(self.program.predict)
+        self._predict: Any = None  # compiled when the first lane comes to its end
 
     def load(self, folds: Sequence[int]) -> None:
         """Put these folds on the device, in the place of those before."""
@@ -146,11 +148,11 @@ class Engine:
         advance = jax.jit(self.program.advance, donate_argnames="state")
         seeds, number = self.random_state(lane), np.int32(0)
         first = ahead.lower(seeds, self.task.key(0), number, number, number)
-        self._parts["ahead"] = self._compilers.submit(first.compile)
+        self._parts["ahead"] = self._compilers.submit(self._compile, first)
         shared = jax.tree.map(partial(_like, self._everywhere), first.out_info[1])
         data, *lanes = self._shapes(lane)
         second = advance.lower(data, number, number, shared, np.bool_(False), *lanes)
-        self._parts["advance"] = self._compilers.submit(second.compile)
+        self._parts["advance"] = self._compilers.submit(self._compile, second)
 
     def _compile_score(self, lane: Lane) -> None:
         """Let the score be traced and compiled while lanes train: nobody needs it before."""
@@ -159,7 +161,7 @@ class Engine:
         score = jax.jit(self.program.score, donate_argnames="state")
         data, *lanes = self._shapes(lane)
         self._parts["score"] = self._compilers.submit(
-            lambda: score.lower(data, np.int32(0), *lanes).compile()
+            lambda: self._compile(score.lower(data, np.int32(0), *lanes))
         )
         self._compilers.shutdown(wait=False)  # it was the last
 
@@ -281,12 +283,18 @@ class Engine:
         block.state = score(self.data, np.int32(epoch), block.numbers, block.state)
         return np.asarray(block.state.done)
 
+    def _logits(self, *arguments: Any) -> Any:
+        """Predict the validation and test rows of a fold."""
+        if self._predict is None:
+            self._predict = self._compile(jax.jit(self.program.predict).lower(*arguments))
+        return self._predict(*arguments)
+
     def _trained(self, block: Block, place: int, seconds: float) -> Trained:
         """Take a lane out of its block."""
         lane, state = block.waiting.pop(place), block.state
         trainable, other = jax.tree.map(lambda leaf: np.asarray(leaf)[place].copy(), state.best)
         place_of_fold = np.int32(self.folds.index(lane.fold))
-        logits = self._predict(self.data, place_of_fold, trainable, other)
+        logits = self._logits(self.data, place_of_fold, trainable, other)
         fold = self.task.folds[lane.fold]
         return Trained(
             lane,
