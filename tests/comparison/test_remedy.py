@@ -139,6 +139,12 @@ def test_a_remedy_of_ones_own_is_taken_as_it_is() -> None:
     assert find_remedies([mine, "smote"]) == (REMEDIES[BASELINE], mine, REMEDIES["smote"])
 
 
+def test_a_remedy_of_ones_own_has_a_name_of_its_own() -> None:
+    assert find_remedies([REMEDIES["smote"]])[1].name == "smote"
+    with pytest.raises(ArgumentError, match=r"kilter's `smote`\. Give it another name"):
+        find_remedies([Remedy("smote", Draw(power=0.3))])
+
+
 def test_an_unknown_name_says_the_nearest_and_all() -> None:
     with pytest.raises(ArgumentError, match=r"no `smot`\. Did you mean `smote`\? Known are none,"):
         find_remedies(["smot"])

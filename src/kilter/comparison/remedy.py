@@ -281,17 +281,25 @@ def find_remedies(names: Iterable[str | Remedy] | None) -> tuple[Remedy, ...]:
     Raises
     ------
     ArgumentError
-        For an unknown name, with the nearest known one, and for a name given twice.
+        For an unknown name, with the nearest known one, and for a name that is given twice or
+        that kilter has for another remedy.
     """
     wanted = list(USUAL if names is None else names)
     found = [_find(name) for name in wanted]
     if BASELINE not in [remedy.name for remedy in found]:
         found.insert(0, REMEDIES[BASELINE])
-    _check_distinct([remedy.name for remedy in found])
+    _check_names(found)
     return tuple(found)
 
 
-def _check_distinct(names: list[str]) -> None:
+def _check_names(found: list[Remedy]) -> None:
+    names = [remedy.name for remedy in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ArgumentError(f"`remedies` has `{twice[0]}` twice; give each a name of its own.")
+    for remedy in found:
+        if REMEDIES.get(remedy.name, remedy) != remedy:
+            raise ArgumentError(
+                f"`remedies` has a remedy of your own by the name of kilter's `{remedy.name}`. "
+                "Give it another name."
+            )
