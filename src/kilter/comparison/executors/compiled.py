@@ -19,8 +19,7 @@ def compile_once(lowered: Any, devices: Sequence[jax.Device]) -> Any:
     """Compile what was lowered for these devices, unless its like is there.
 
     A cross-validation of a whole comparison has as many tasks as folds. Their tables are of
-    about one size, so that they train by the same program, and to compile it can take as long
-    as they train.
+    about one size, so that they train by the same program, which takes seconds to compile.
     """
     text = hashlib.sha256(lowered.as_text().encode()).digest()
     shapes = tuple(jax.tree.leaves(lowered.in_avals))  # the text leaves out what is not used

@@ -70,7 +70,7 @@ class Lanes(Executor):
             ready -= compiling  # the run itself will find it in the cache
         size, epochs = engine.size, task.expected_epochs
         places = [math.ceil(len(pool) / size) for pool in pools]
-        # The slowest lane takes about twice as long, the places of the others idle.
+        # The slowest lane of a pool takes about twice as long, and the places of others are idle.
         useful = (sum(map(len, pools)) / size + len(pools)) * epochs
         most = sum(places) * task.plan.epochs
         return Forecast(
