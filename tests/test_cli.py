@@ -56,9 +56,13 @@ def kilter(*words: Any) -> Said:
 
 
 def start(*words: Any, stdout: Any = subprocess.PIPE, **environment: str) -> subprocess.Popen[str]:
-    """Start a command in a process of its own."""
+    """Start a command in a process of its own, which heeds Ctrl-C even if this one ignores it."""
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "import kilter.cli; kilter.cli.main()"
+    )
     return subprocess.Popen(
-        [sys.executable, "-c", "import kilter.cli; kilter.cli.main()", *map(str, words)],
+        [sys.executable, "-c", code, *map(str, words)],
         env={**os.environ, **environment},
         stdout=stdout,
         stderr=subprocess.PIPE,
