@@ -179,8 +179,13 @@ def own(width: int, n_classes: int) -> keras.Model:
     return keras.Sequential([keras.Input((width,)), hidden, batch, end])
 
 
-@pytest.mark.backend
-@pytest.mark.parametrize("build", [own, own(10, 2)], ids=["function", "model"])
+@pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(own, id="function", marks=pytest.mark.backend),
+        pytest.param(own(10, 2), id="model"),
+    ],
+)
 def test_a_network_of_ones_own(rows: tuple[np.ndarray, np.ndarray], build: Any) -> None:
     x, y = rows
     quick = {**QUICK, "epochs": 8, "build": build}
