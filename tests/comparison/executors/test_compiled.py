@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import kilter.comparison.executors.compiled as module
@@ -39,6 +40,28 @@ def test_another_number_shape_or_tree_is_another_program(other: Any) -> None:
     first, second = compile_once(lowered(2.0), DEVICES), compile_once(lowered(*other), DEVICES)
     assert first is not second
     assert float(first(1.0)) == 2
+
+
+@pytest.fixture(params=[False, True])
+def constants_apart(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Whether JAX leaves the constants of a program out of its text."""
+    before = jax.config.jax_use_simplified_jaxpr_constants
+    jax.config.update("jax_use_simplified_jaxpr_constants", request.param)
+    yield request.param
+    jax.config.update("jax_use_simplified_jaxpr_constants", before)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])
+def test_another_array_that_is_enclosed_is_another_program(
+    constants_apart: bool, programs: dict[Any, Any], kind: Callable
+) -> None:
+    for factor in (2.0, 3.0):
+        enclosed = kind(np.full(5000, factor, "float32"))
+        program = compile_once(
+            jax.jit(lambda x, array=enclosed: (x * array).sum()).lower(1.0), DEVICES
+        )
+        assert float(program(1.0)) == 5000 * factor
+    assert len(programs) == (0 if constants_apart else 2)
 
 
 def test_an_argument_that_is_not_used_counts_too() -> None:
