@@ -71,9 +71,11 @@ def checks(remedy: str, only: tuple[str, ...] = ("",)) -> list[Any]:
     ]
 
 
-# of ensembles those that fit and predict: each takes seconds, and what is checked before is one
-FITTED = ("classifiers", "idempotent", "pickle", "invariance")
-CHECKS = [*checks("none+threshold"), *checks("blend", FITTED), *checks("self-paced", FITTED)]
+CHECKS = [  # of what trains in rounds those that fit and predict: each takes seconds to compile
+    *checks("none+threshold"),
+    *checks("blend"),
+    *checks("self-paced", ("classifiers", "idempotent", "pickle", "invariance")),
+]
 
 
 @pytest.mark.slow
@@ -179,13 +181,8 @@ def own(width: int, n_classes: int) -> keras.Model:
     return keras.Sequential([keras.Input((width,)), hidden, batch, end])
 
 
-@pytest.mark.parametrize(
-    "build",
-    [
-        pytest.param(own, id="function", marks=pytest.mark.backend),
-        pytest.param(own(10, 2), id="model"),
-    ],
-)
+@pytest.mark.backend
+@pytest.mark.parametrize("build", [own, own(10, 2)], ids=["function", "model"])
 def test_a_network_of_ones_own(rows: tuple[np.ndarray, np.ndarray], build: Any) -> None:
     x, y = rows
     quick = {**QUICK, "epochs": 8, "build": build}

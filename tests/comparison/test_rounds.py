@@ -106,6 +106,7 @@ def test_a_part_sees_what_the_parts_before_ask_for(small: Callable) -> None:
         right.append(p[np.arange(len(p)), fold.labels])
 
 
+@pytest.mark.backend
 def test_what_was_trained_before_is_not_trained_again(small: Callable) -> None:
     parts = small(remedies="self-paced", folds=2, seeds=1, epochs=1, members=1)
     lanes = lanes_of(parts.plan)
