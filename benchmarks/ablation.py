@@ -25,6 +25,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -40,7 +41,7 @@ from kilter.comparison.executors.lanes import Lanes
 from kilter.comparison.judge import judge
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import lanes_of, prepare
-from kilter.data import load
+from kilter.data import bins, load
 from kilter.data.encode import SCALES
 from kilter.models import MemberDense, MemberHeads, Members, NumberEmbedding
 
@@ -70,10 +71,11 @@ class Cosine(Task):
 
 @dataclass(frozen=True)
 class Variant:
-    """Other settings of the plan, other parts of the network, or another task."""
+    """Other settings of the plan, other parts of the network, other bins, or another task."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     parts: dict[str, Any] = field(default_factory=dict)
+    bins: dict[str, Any] = field(default_factory=dict)
     task: type[Task] = Task
 
 
@@ -172,6 +174,8 @@ VARIANTS = {
         parts={"embed": lambda numbers, seed: NumberEmbedding(numbers, 4, 16, SCALES, seed)}
     ),
     "periodic embeddings": Variant(parts={"embed": lambda *given: Periodic(*given)}),
+    "no bins of numbers": Variant(bins={"FEWEST_ROWS": 10**9}),
+    "bins that weigh as much as categories": Variant(bins={"WEIGHT": 1.0}),
     "numbers on one scale": Variant(parts={"one_scale": True}),
     "ReLU for SiLU": Variant(parts={"activation": "relu"}),
     "one head for all members": Variant(parts={"shared_head": True}),
@@ -223,7 +227,8 @@ def measure(variant: Variant, dataset: Dataset) -> dict[str, float]:
     """Train, judge; return average precision and the calibrated log loss."""
     settings = {**SETTINGS, **variant.settings}
     plan = Plan.make([], **{**settings, "batch_size": None})
-    splits, task = prepare(plan, dataset)
+    with patch.multiple(bins, **variant.bins):
+        splits, task = prepare(plan, dataset)
     if "batch_size" in settings:
         plan = replace(plan, batch_size=task.batch_size // 2)
     task = variant.task(**{**vars_of(task), "plan": plan})

@@ -148,6 +148,23 @@ def test_fitted_on_training_rows_only(mixed):
         Encoder.fit(test, schema)
 
 
+def test_a_number_whose_classes_change_in_steps_is_in_bins_too(mixed):
+    numbers, codes = mixed
+    labels = (np.abs(numbers[:, 0]) < 0.5).astype(int)
+    data = make_dataset(labels, numbers, codes)
+    train = Train.of(data, np.arange(300))
+    encoder = Encoder.fit(train, data.schema)
+    assert encoder.width == 14 + 3
+    assert encoder.blendable.tolist() == [True] * 6 + [False] * 11
+    encoded = encoder.transform(data.features)
+    np.testing.assert_array_equal(encoded[:, 7:10].argmax(1) == 1, labels)
+    np.testing.assert_array_equal(encoded[:, 7:10].sum(1), 0.25)
+    plain = Encoder.fit(train, data.schema, bins=False)
+    np.testing.assert_array_equal(plain.transform(data.features), np.delete(encoded, [7, 8, 9], 1))
+    again = Encoder.loads(encoder.dumps())
+    assert again.transform(data.features).tobytes() == encoded.tobytes()
+
+
 def test_other_rows_change_nothing(mixed):
     data = make_dataset(np.arange(300) % 2, *mixed)
     train = split(data)[0].train

@@ -8,7 +8,7 @@ import numpy as np
 
 from kilter._types import Dataset, Schema, Split, Test, Train, Validation
 from kilter.comparison.executors.base import EncodedFold
-from kilter.comparison.plan import Plan
+from kilter.comparison.plan import OWN, Plan
 from kilter.data import Encoder
 from kilter.sampling import Layout, class_neighbors
 
@@ -23,7 +23,8 @@ class EncodedSplits:
 
 def encode(splits: tuple[Split, ...], schema: Schema, plan: Plan) -> EncodedSplits:
     """Encode every fold by an encoder of its own, all to the same width."""
-    encoders = tuple(Encoder.fit(split.train, schema) for split in splits)
+    bins = plan.network != OWN
+    encoders = tuple(Encoder.fit(split.train, schema, bins) for split in splits)
     width = max(encoder.width for encoder in encoders)
     k = plan.neighbors if _mixes(plan) else 0
     folds = (

@@ -12,6 +12,7 @@ from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, RobustScal
 
 from kilter._errors import ArtifactError, SchemaError
 from kilter._types import Features, Schema, Train, require_part
+from kilter.data.bins import count_bins, fit_edges, in_bins
 from kilter.data.columns import NUMERIC
 from kilter.data.schema import number_names
 
@@ -34,21 +35,24 @@ def _scaler(rows: int) -> TransformerMixin:
 
 @dataclass(frozen=True)
 class Encoder:
-    """Numbers on two scales, categories as one-hot columns.
+    """Numbers on two scales and in bins, categories as one-hot columns.
 
     Use `Encoder.fit` on the training part of a split, then `transform` on any part and on
     rows to predict. Columns of the result are, in order: the numbers (as `number_names` has
     them; missing ones filled with the median) by their rank, in a normal shape; the numbers
     by their distance to the median in interquartile ranges, bent so that none is beyond 3 and
     small ones hardly change; one 0/1 column for each
-    number that was ever missing in training, and the one-hot columns. A missing value is a
-    category of its own where training had it. Categories beyond the 50 most frequent share a
-    column, which unseen ones are put in too; without such a column they are all zeros.
+    number that was ever missing in training; one column for each bin of a number whose classes
+    change in steps; and the one-hot columns. A missing value is a category of its own where
+    training had it. Categories beyond the 50 most frequent share a column, which unseen ones
+    are put in too; without such a column they are all zeros.
 
     Attributes
     ----------
     numbers, codes
         How many columns ``Features.numbers`` and ``Features.codes`` have.
+    edges
+        Where the bins of each number end; an empty array for a number without.
     blendable
         bool of shape (width,): True where a mean of two rows is a plausible row.
 
@@ -76,10 +80,14 @@ class Encoder:
     scaler: TransformerMixin | None
     robust: RobustScaler | None
     onehot: OneHotEncoder | None
+    edges: tuple[np.ndarray, ...] = ()
 
     @classmethod
-    def fit(cls, train: Train, schema: Schema) -> Self:
-        """Learn medians, scales and categories from the training part, and nothing else.
+    def fit(cls, train: Train, schema: Schema, bins: bool = True) -> Self:
+        """Learn medians, scales, bins and categories from the training part, and nothing else.
+
+        Without ``bins`` the width hangs on the features alone, which a network of one's own
+        can be made for.
 
         Raises
         ------
@@ -90,13 +98,16 @@ class Encoder:
         numbers, codes = train.features.numbers, train.features.codes
         _check_columns(train.features, *_expected(schema))
         imputer = scaler = robust = onehot = None
+        edges: tuple[np.ndarray, ...] = ()
         if numbers.shape[1]:
             imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
             filled = imputer.fit_transform(_bounded(numbers))[:, : numbers.shape[1]]
             scaler, robust = _fit_scaler(filled), _fit_robust(filled)
+            if bins:
+                edges = fit_edges(scaler.transform(filled), train.labels)
         if codes.shape[1]:
             onehot = _onehot().fit(codes)
-        return cls(numbers.shape[1], codes.shape[1], imputer, scaler, robust, onehot)
+        return cls(numbers.shape[1], codes.shape[1], imputer, scaler, robust, onehot, edges)
 
     @property
     def width(self) -> int:
@@ -107,7 +118,7 @@ class Encoder:
     def blendable(self) -> np.ndarray:
         """Which columns are scaled numbers, for which a value in between makes sense."""
         scaled = SCALES * self.numbers
-        flags = _width(self.imputer) - self.numbers + _width(self.onehot)
+        flags = _width(self.imputer) - self.numbers + count_bins(self.edges) + _width(self.onehot)
         return np.arange(scaled + flags) < scaled
 
     def transform(self, features: Features) -> np.ndarray:
@@ -123,7 +134,9 @@ class Encoder:
         blocks = []
         if self.imputer is not None and self.scaler is not None and self.robust is not None:
             filled, missing = np.split(self.imputer.transform(_bounded(numbers)), [self.numbers], 1)
-            blocks += [self.scaler.transform(filled), _bent(self.robust.transform(filled)), missing]
+            scaled = self.scaler.transform(filled)
+            blocks += [scaled, _bent(self.robust.transform(filled)), missing]
+            blocks.append(in_bins(scaled, self.edges))
         if self.onehot is not None:
             blocks.append(self.onehot.transform(codes))
         return np.hstack(blocks)
@@ -223,6 +236,7 @@ def _check_parts(encoder: Encoder) -> None:
         "scaler": type(_scaler(1)) | None,
         "robust": RobustScaler | None,
         "onehot": OneHotEncoder | None,
+        "edges": tuple,
     }
     for name, kind in expected.items():
         if not isinstance(getattr(encoder, name), kind):
