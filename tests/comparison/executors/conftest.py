@@ -12,6 +12,19 @@ import pytest
 HERE = Path(__file__).parent
 
 
+@pytest.fixture(autouse=True, scope="package")
+def optimized():
+    """Let XLA optimise here as it does for users; other tests are spared the wait."""
+    import jax
+
+    before = jax.config.jax_disable_most_optimizations
+    jax.config.update("jax_disable_most_optimizations", False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")  # for other processes
+        yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 def make_task(n_classes: int, dropout: float = 0.0, rows: tuple[int, int] = (300, 270), **settings):
     """Build a task of two folds with so many training rows."""
     from kilter.comparison.executors.base import EncodedFold, Task
