@@ -17,12 +17,12 @@ def optimized():
     """Let XLA optimise here as it does for users; other tests are spared the wait."""
     import jax
 
-    before = jax.config.jax_disable_most_optimizations
-    jax.config.update("jax_disable_most_optimizations", False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")  # for other processes
+        jax.config.update("jax_disable_most_optimizations", False)
         yield
-    jax.config.update("jax_disable_most_optimizations", before)
+    others = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] != "0"
+    jax.config.update("jax_disable_most_optimizations", others)
 
 
 def make_task(n_classes: int, dropout: float = 0.0, rows: tuple[int, int] = (300, 270), **settings):
