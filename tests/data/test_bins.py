@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kilter.data.bins import FEWEST_ROWS, MOST_BINS, WEIGHT, count_bins, fit_edges, in_bins
+from kilter.data.bins import (
+    FEWEST_ROWS,
+    MOST_BINS,
+    MOST_CUTS,
+    WEIGHT,
+    count_bins,
+    fit_edges,
+    in_bins,
+)
 
 
 def edges_of(column: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -57,6 +65,21 @@ def test_bins_are_few_and_hold_some_rows():
     counts = in_bins(column[:, None], [edges]).sum(axis=0) / WEIGHT
     assert len(counts) == MOST_BINS
     assert counts.min() >= FEWEST_ROWS
+
+
+def test_a_wide_table_keeps_the_cuts_that_gain_most():
+    """Each number is as good a guess as its place; cuts in the middle gain what numpy says."""
+    random = np.random.default_rng(0)
+    labels = np.arange(4000) % 2
+    wrong = np.linspace(0.05, 0.45, 50)
+    flipped = random.random((4000, 50)) < wrong
+    truth = labels[:, None]
+    numbers = np.where(flipped, 1 - truth, truth) + random.uniform(0, 0.5, (4000, 50))
+    edges = fit_edges(numbers, labels)
+    cut = np.array([len(some) > 0 for some in edges])
+    assert sum(map(len, edges)) == MOST_CUTS
+    best = [gain(labels[column.argsort()], int((column < 0.75).sum())) for column in numbers.T]
+    assert set(np.flatnonzero(cut)) == set(np.argsort(best)[-MOST_CUTS:])
 
 
 @given(st.lists(st.lists(st.integers(-5, 5), max_size=4, unique=True), min_size=3, max_size=3))

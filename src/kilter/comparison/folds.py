@@ -24,7 +24,7 @@ class EncodedSplits:
 def encode(splits: tuple[Split, ...], schema: Schema, plan: Plan) -> EncodedSplits:
     """Encode every fold by an encoder of its own, all to the same width."""
     bins = plan.network != OWN
-    encoders = tuple(Encoder.fit(split.train, schema, bins) for split in splits)
+    encoders = tuple(Encoder.fit(split.train, schema, bins=bins) for split in splits)
     width = max(encoder.width for encoder in encoders)
     k = plan.neighbors if _mixes(plan) else 0
     folds = (

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 
 MOST_BINS = 16  # of a number
+MOST_CUTS = 32  # of all numbers, those that gain most: a wide table does not get far wider
 FEWEST_ROWS = 10  # of a bin
 WEIGHT = 0.25  # of a bin beside a category, so that hard steps lead less astray where none are
 
@@ -41,22 +42,29 @@ def fit_edges(numbers: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]
     >>> fit_edges(numbers, (numbers[:, 0] >= 150).astype(int))
     (array([149.5]),)
     """
-    return tuple(_edges(column, labels) for column in numbers.T)
+    price = len(np.unique(labels)) * np.log2(len(labels)) / len(labels)
+    cuts = [_cuts(column, labels, price) for column in numbers.T]
+    gains = np.sort(np.concatenate([gains for _, gains in cuts]))
+    least = gains[-MOST_CUTS:].min(initial=np.inf)
+    return tuple(np.sort(places[gains >= least]) for places, gains in cuts)
 
 
-def _edges(column: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _cuts(column: np.ndarray, labels: np.ndarray, price: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return where a tree cuts a number, and how many bits a row each cut gains."""
     if len(np.unique(column)) <= 2:  # a linear function says it all
-        return np.empty(0)
-    rows = len(column)
+        return np.empty(0), np.empty(0)
     tree = DecisionTreeClassifier(
         criterion="entropy",
         max_leaf_nodes=MOST_BINS,
         min_samples_leaf=FEWEST_ROWS,
-        min_impurity_decrease=len(np.unique(labels)) * np.log2(rows) / rows,
+        min_impurity_decrease=price,
         random_state=0,
     )
     cuts = tree.fit(column[:, None], labels).tree_
-    return np.sort(cuts.threshold[cuts.feature >= 0])
+    inner = np.flatnonzero(cuts.feature >= 0)
+    bits = cuts.impurity * cuts.n_node_samples / len(column)
+    below = bits[cuts.children_left[inner]] + bits[cuts.children_right[inner]]
+    return cuts.threshold[inner], bits[inner] - below
 
 
 def count_bins(edges: Sequence[np.ndarray]) -> int:
@@ -74,7 +82,7 @@ def in_bins(numbers: np.ndarray, edges: Sequence[np.ndarray]) -> np.ndarray:
     [[0.25, 0.0, 0.0], [0.0, 0.0, 0.25]]
     """
     columns = [np.empty((len(numbers), 0), np.float32)]
-    for column, some in zip(numbers.T, edges, strict=False):
+    for column, some in zip(numbers.T, edges, strict=False):  # without bins there are no edges
         if len(some):
             places = np.searchsorted(some, column)
             columns.append(WEIGHT * np.eye(len(some) + 1, dtype=np.float32)[places])

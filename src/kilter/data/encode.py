@@ -83,7 +83,7 @@ class Encoder:
     edges: tuple[np.ndarray, ...] = ()
 
     @classmethod
-    def fit(cls, train: Train, schema: Schema, bins: bool = True) -> Self:
+    def fit(cls, train: Train, schema: Schema, *, bins: bool = True) -> Self:
         """Learn medians, scales, bins and categories from the training part, and nothing else.
 
         Without ``bins`` the width hangs on the features alone, which a network of one's own

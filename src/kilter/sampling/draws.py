@@ -217,7 +217,7 @@ def mix(xp: Any, row: Any, partner: Any, share: Any, blendable: Any) -> Any:
     """Put a share of the partner into the row.
 
     Numbers are interpolated as in SMOTE; a column that cannot be (``blendable`` 0: a
-    category, a boolean, a missing-value mark) comes whole from the nearer of the two.
+    category, a boolean, a missing-value mark, a bin) comes whole from the nearer of the two.
     """
     share = share[..., None]
     weight = xp.where(blendable > 0, share, (share > 0.5).astype(row.dtype))
