@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # What JAX compiled in another test or last time: half of the suite's time.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-# Compiling takes half of what is left, and what is compiled runs for moments. What trains lanes
-# is tested as users compile it: see comparison/executors/conftest.py.
+# A small fit takes seconds to compile and less than one to run. What trains lanes is tested
+# as users compile it: see comparison/executors/conftest.py.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 # The first call of a jitted function compiles: a deadline would call that a failure.

@@ -65,6 +65,32 @@ def test_rows_to_validate_and_test_on_do_not_leak_into_training(dataset, splits)
         assert (fold.test_x != again.test_x).any()
 
 
+@pytest.fixture
+def stepped():
+    """Rows of the rare class have one value of the first number."""
+    values = np.arange(600) % 20
+    columns = {"x": values, "noise": np.random.default_rng(0).normal(size=600)}
+    return load(pa.table({**columns, "target": (values == 7).astype(int)}), "target")
+
+
+def test_bins_come_of_training_labels_alone(stepped) -> None:
+    splits = split(stepped, 3)
+    dirty = tuple(
+        replace(one, test=replace(one.test, labels=1 - one.test.labels)) for one in splits
+    )
+    clean, other = (encode(some, stepped.schema, PLAIN) for some in (splits, dirty))
+    for encoder, again in zip(clean.encoders, other.encoders, strict=True):
+        assert list(map(len, encoder.edges)) == list(map(len, again.edges)) == [2, 0]
+        np.testing.assert_array_equal(encoder.edges[0], again.edges[0])
+
+
+def test_a_network_of_ones_own_gets_a_width_that_hangs_on_no_labels(stepped) -> None:
+    own = replace(PLAIN, build=lambda width, n_classes: None)
+    splits = split(stepped, 3)
+    assert [fold.x.shape[1] for fold in encode(splits, stepped.schema, own).folds] == [4, 4, 4]
+    assert [fold.x.shape[1] for fold in encode(splits, stepped.schema, PLAIN).folds] == [7, 7, 7]
+
+
 def test_neighbours_are_there_when_a_remedy_mixes(dataset, splits) -> None:
     for fold in encode(splits, dataset.schema, SMOTE).folds:
         largest = fold.labels == np.bincount(fold.labels).argmax()

@@ -68,7 +68,7 @@ def test_bins_are_few_and_hold_some_rows():
 
 
 def test_a_wide_table_keeps_the_cuts_that_gain_most():
-    """Each number is as good a guess as its place; cuts in the middle gain what numpy says."""
+    """The further right a number, the more of its rows point to the wrong class."""
     random = np.random.default_rng(0)
     labels = np.arange(4000) % 2
     wrong = np.linspace(0.05, 0.45, 50)

@@ -103,7 +103,7 @@ class Encoder:
             imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
             filled = imputer.fit_transform(_bounded(numbers))[:, : numbers.shape[1]]
             scaler, robust = _fit_scaler(filled), _fit_robust(filled)
-            if bins:
+            if bins:  # by rank: as float32, which a tree sees, far numbers close by may be equal
                 edges = fit_edges(scaler.transform(filled), train.labels)
         if codes.shape[1]:
             onehot = _onehot().fit(codes)
