@@ -75,7 +75,7 @@ class Quick(Executor):
 
     def answer(self, task: Task, lane: Lane) -> Trained:
         fold = task.folds[lane.fold]
-        draw, loss = lane.training
+        draw, loss, _ = lane.training
         quotas = draw.quotas(fold.layout.counts, task.steps, task.batch_size)
         numbers = loss.numbers(fold.layout.counts)
         shift = np.log(quotas.slots / quotas.slots.sum()) + np.log(numbers.weights)
@@ -89,7 +89,7 @@ class Quick(Executor):
         """Make up weights of the network's shapes; those of one are known, to build it once."""
         if id(task) not in self.shapes:
             self.shapes[id(task)] = [w.shape for w in task.network(0, 0).get_weights()]
-        key = [lane.fold, lane.seed, int(1000 * abs(shift)), lane.training[0].part]
+        key = [lane.fold, lane.seed, int(1000 * abs(shift)), lane.training.draw.part]
         rng = np.random.default_rng(key)
         return [rng.normal(size=shape).astype(np.float32) for shape in self.shapes[id(task)]]
 

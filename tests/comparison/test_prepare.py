@@ -56,8 +56,8 @@ def test_a_network_of_ones_own_takes_the_place(table_of: Callable) -> None:
 
 
 def test_paced_draws_need_the_parts_before_them() -> None:
-    late = Remedy("late", members=REMEDIES["self-paced"].members[1:])
-    with pytest.raises(ArgumentError, match="`remedies` has `late` with a paced draw of part 1"):
-        Plan.make([late])
+    late = Remedy("late", members=REMEDIES["self-paced"].members[2:])
+    lanes = lanes_of(Plan.make([late], folds=2, seeds=1))
+    assert {lane.training.draw.part for lane in lanes if lane.training.draw.shrink} == {0, 1, 2, 3}
     with pytest.raises(ArgumentError, match="a `paced` draw needs `shrink` and a part above 0"):
         Draw(power=0, shrink=True, paced=True)

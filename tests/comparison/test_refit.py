@@ -72,6 +72,27 @@ def test_too_few_rows_to_part_are_all_learned_from(quick, table_of: Callable) ->
     np.testing.assert_array_equal(model.decision.apply(raw), raw.argmax(axis=1))
 
 
+def test_what_goes_on_from_another_has_its_epochs_and_its_own(quick, small: Callable) -> None:
+    parts = small(remedies="drw")
+    remedy = parts.plan.remedies[1]
+    (late,) = remedy.trainings
+    mine = [replace(one, epoch=8) if one.lane.training == late else one for one in parts.trained]
+    final = hand_over(quick, parts.plan, parts.dataset, remedy, parts.splits, mine)
+    first = best_epochs([one for one in mine if one.lane.training == late.after])
+    asked = {one.lane.training: task.epochs(one.lane.training) for task, one in quick.refitted}
+    assert asked == {late.after: first, late: 9}
+    assert final.epochs == 9
+    its_own = [one for _, one in quick.refitted if one.lane.training == late]
+    task, _ = quick.refitted[-1]
+    assert task.begins.keys() == {(late.after, 0, seed) for seed in range(parts.plan.seeds)}
+    networks = [quick.refitted[0][0].network(0, 0) for _ in its_own]
+    for network, one in zip(networks, its_own, strict=True):
+        network.set_weights(one.weights)
+    x = final.model.encoder.transform(parts.dataset.features)
+    expected = average_networks(networks).predict(x, verbose=0)
+    np.testing.assert_allclose(final.model.network.predict(x, verbose=0), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["under-bagging", "blend", "vote", "stack"])
 def test_the_networks_of_all_members_are_joined(quick, small: Callable, name: str) -> None:
     parts = small(remedies=name)

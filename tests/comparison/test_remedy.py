@@ -18,7 +18,9 @@ from kilter.comparison.remedy import (
     Draw,
     Loss,
     Remedy,
+    Training,
     find_remedies,
+    with_needs,
 )
 from kilter.sampling import TICKETS
 
@@ -123,7 +125,7 @@ def test_remedies_are_values() -> None:
     one, two = (Remedy("x", Draw(power=0.5), Loss(gamma=1), Decide()) for _ in range(2))
     assert one == two
     assert hash(one) == hash(two)
-    assert one.trainings == ((Draw(power=0.5), Loss(gamma=1)),)
+    assert one.trainings == (Training(Draw(power=0.5), Loss(gamma=1)),)
 
 
 def test_the_baseline_is_always_there() -> None:
@@ -131,7 +133,8 @@ def test_the_baseline_is_always_there() -> None:
     assert find_remedies([]) == (REMEDIES[BASELINE],)
     assert find_remedies(["focal", BASELINE]) == (REMEDIES["focal"], REMEDIES[BASELINE])
     assert find_remedies(None) == tuple(REMEDIES[name] for name in USUAL)
-    assert set(REMEDIES) - set(USUAL) == {"under-bagging", "self-paced", "cb-focal", "vs"}
+    ensembles, single = {"under-bagging", "self-paced"}, {"cb-focal", "vs", "drw", "ldam-drw"}
+    assert set(REMEDIES) - set(USUAL) == ensembles | single
 
 
 def test_a_remedy_of_ones_own_is_taken_as_it_is() -> None:
@@ -163,7 +166,7 @@ def subset(draw: Draw, counts: np.ndarray, k: int) -> set[int]:
 
 def test_parts_have_no_row_of_a_large_class_in_common_and_all_of_the_rarest() -> None:
     counts = np.array([90, 20, 8])
-    draws = [draw for draw, _ in REMEDIES["under-bagging"].trainings]
+    draws = [training.draw for training in REMEDIES["under-bagging"].trainings]
     assert len(draws) == PARTS
     large = [subset(draw, counts, 0) for draw in draws]
     assert len(set.union(*large)) == PARTS * 8
@@ -174,7 +177,7 @@ def test_parts_have_no_row_of_a_large_class_in_common_and_all_of_the_rarest() ->
 
 
 def test_paced_parts_come_after_those_before_them() -> None:
-    draws = [draw for draw, _ in REMEDIES["self-paced"].trainings]
+    draws = [training.draw for training in REMEDIES["self-paced"].trainings]
     assert draws[0] == REMEDIES["undersample"].draw
     for part, draw in enumerate(draws):
         assert list(draw.earlier()) == draws[:part] if draw.paced else not draw.earlier()
@@ -183,7 +186,7 @@ def test_paced_parts_come_after_those_before_them() -> None:
 
 def test_members_may_be_named() -> None:
     one = Remedy("two", members=("none", Remedy("half", Draw(power=0.5))), join="stack")
-    assert one.trainings == ((Draw(), Loss()), (Draw(power=0.5), Loss()))
+    assert one.trainings == (Training(Draw(), Loss()), Training(Draw(power=0.5), Loss()))
     assert REMEDIES["blend"].trainings == tuple(
         REMEDIES[name].trainings[0] for name in ("none", "oversample", "undersample")
     )
@@ -193,6 +196,26 @@ def test_a_stack_has_each_training_once() -> None:
     trainings = REMEDIES["stack"].trainings
     assert len(set(trainings)) == len(trainings)
     assert set(trainings) == {remedy.trainings[0] for remedy in SINGLE}
+
+
+def test_ldam_takes_its_margin_off_the_true_class_alone() -> None:
+    first, second = REMEDIES["ldam-drw"].after, REMEDIES["ldam-drw"]
+    margins = first.loss.numbers(COUNTS).margins
+    np.testing.assert_allclose(np.diag(margins), -0.5 * COUNTS**-0.25, rtol=1e-6)  # rarest: .5
+    assert not (margins - np.diag(np.diag(margins))).any()
+    np.testing.assert_array_equal(second.loss.numbers(COUNTS).margins, margins)
+    assert first.loss.numbers(COUNTS).weights.tolist() == [1, 1, 1]
+    assert second.loss.numbers(COUNTS).weights.argmax() == 2
+
+
+def test_what_goes_on_from_another_needs_it_first() -> None:
+    (plain,), (late,) = REMEDIES["none"].trainings, REMEDIES["drw"].trainings
+    assert late.after == plain
+    assert (plain.needs(), late.needs()) == ((), (plain,))
+    (later,) = Remedy("x", draw=Draw(power=0), after="drw").trainings
+    assert later.needs() == (plain, late)
+    assert [one.round for one in (plain, late, later)] == [0, 1, 2]
+    assert with_needs([later, late, plain]) == (plain, late, later)
 
 
 def test_one_name_is_not_several_members() -> None:
@@ -205,6 +228,9 @@ def test_one_name_is_not_several_members() -> None:
     [
         ({"members": ("nome",)}, "knows no `nome`.*Did you mean"),
         ({"members": ("blend",)}, "`members` must be remedies without members"),
+        ({"members": (), "after": "nome"}, "knows no `nome`.*Did you mean"),
+        ({"members": (), "after": "blend"}, "`after` must be a remedy without members.*`blend`"),
+        ({"after": "none"}, "for one without members; got `none` for `x`"),
         ({"join": "stak"}, "`join` must be one of .*Did you mean `stack`"),
     ],
 )

@@ -1,9 +1,10 @@
-"""Trainings whose rows hang on the answers of others."""
+"""Trainings that hang on others."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,8 +30,8 @@ def fold_of(*counts: int) -> EncodedFold:
 def test_rounds_follow_each_other(small: Callable) -> None:
     plan = small(remedies="self-paced,focal").plan
     first, *later = rounds(lanes_of(plan))
-    assert not any(lane.training[0].paced for lane in first)
-    assert [{lane.training[0].part for lane in part} for part in later] == [{1}, {2}, {3}]
+    assert not any(lane.training.draw.paced for lane in first)
+    assert [{lane.training.draw.part for lane in part} for part in later] == [{1}, {2}, {3}]
     assert sorted(map(repr, sum(later, first))) == sorted(map(repr, lanes_of(plan)))
 
 
@@ -93,10 +94,10 @@ def test_a_part_sees_what_the_parts_before_ask_for(small: Callable) -> None:
     spy, task, fold = Spy(), parts.task, parts.task.folds[1]
     trained = list(train_in_rounds(spy, task, lanes_of(parts.plan)))
     assert len(trained) == 2 * (1 + PARTS)  # and the baseline
-    mine = [one for one in trained if one.lane.fold == 1 and one.lane.training[0].shrink]
+    mine = [one for one in trained if one.lane.fold == 1 and one.lane.training.draw.shrink]
     network, right = task.network(0, 0), []
     for one in mine:
-        part = one.lane.training[0].part
+        part = one.lane.training.draw.part
         if part:
             random = philox(parts.plan.seed, 1, 0, part)
             expected = paced_circle(fold, 1 - np.mean(right, axis=0), part, random)
@@ -106,12 +107,42 @@ def test_a_part_sees_what_the_parts_before_ask_for(small: Callable) -> None:
         right.append(p[np.arange(len(p)), fold.labels])
 
 
+def test_what_goes_on_from_others_trains_together(small: Callable) -> None:
+    plan = small(remedies="drw,ldam-drw,self-paced").plan
+    first, second, *later = rounds(lanes_of(plan))
+    assert all(lane.training.after is None for lane in first)
+    names = {lane.training.loss.margin for lane in second if lane.training.after is not None}
+    assert names == {0, 0.5}
+    assert len(later) == PARTS - 1  # of paced ones each for itself
+
+
+@pytest.mark.backend
+def test_deferred_weights_go_on_from_the_best_plain_network(small: Callable) -> None:
+    """With no epoch that is better, the network that comes back is the one it began with."""
+    parts = small(remedies="drw", folds=2, seeds=1, epochs=2)
+    *first, second = train_in_rounds(Sequential(), parts.task, lanes_of(parts.plan))
+    (plain,) = [
+        one for one in first if replace(second.lane, training=one.lane.training) == one.lane
+    ]
+    assert second.lane.training.after == plain.lane.training
+    begins = {(plain.lane.training, 1, 0): plain.weights}
+    task = replace(parts.task, begins=begins)
+    for found, expected in zip(
+        task.beginning(second.lane).get_weights(), plain.weights, strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+    still = replace(task, plan=replace(parts.plan, learning_rate=0.0, epochs=1))
+    (one,) = Sequential().train(still, [second.lane])
+    np.testing.assert_allclose(one.test, plain.test, atol=1e-5)
+    assert not np.allclose(second.test, plain.test, atol=1e-3)
+
+
 @pytest.mark.backend
 def test_what_was_trained_before_is_not_trained_again(small: Callable) -> None:
     parts = small(remedies="self-paced", folds=2, seeds=1, epochs=1, members=1)
     lanes = lanes_of(parts.plan)
     whole = list(train_in_rounds(Sequential(), parts.task, lanes))
-    left = [lane for lane in lanes if lane.training[0].part == 3]
+    left = [lane for lane in lanes if lane.training.draw.part == 3]
     before = [one for one in whole if one.lane not in left]
     again = list(train_in_rounds(Sequential(), parts.task, left, before))
     assert [one.lane for one in again] == left

@@ -9,6 +9,7 @@ import numpy as np
 from kilter._types import Dataset, Schema, Split, Test, Train, Validation
 from kilter.comparison.executors.base import EncodedFold
 from kilter.comparison.plan import OWN, Plan
+from kilter.comparison.remedy import with_needs
 from kilter.data import Encoder
 from kilter.sampling import Layout, class_neighbors
 
@@ -36,7 +37,8 @@ def encode(splits: tuple[Split, ...], schema: Schema, plan: Plan) -> EncodedSpli
 
 def _mixes(plan: Plan) -> bool:
     """Say whether a training mixes rows with their neighbours."""
-    return any(draw.synthetic for remedy in plan.remedies for draw, _ in remedy.trainings)
+    trainings = with_needs(one for remedy in plan.remedies for one in remedy.trainings)
+    return any(training.draw.synthetic for training in trainings)
 
 
 def encode_all(dataset: Dataset, plan: Plan) -> tuple[Encoder, EncodedFold]:

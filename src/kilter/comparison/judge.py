@@ -20,7 +20,7 @@ from kilter import metrics
 from kilter._types import Split, TestScores, ValidationScores
 from kilter.comparison.executors.base import Trained
 from kilter.comparison.plan import Plan
-from kilter.comparison.remedy import Remedy
+from kilter.comparison.remedy import Remedy, with_needs
 from kilter.decide import Calibrator, Costs, Threshold
 from kilter.ensemble import JOINTS, Joint
 
@@ -145,8 +145,9 @@ def judge(
 
 
 def of_remedy(trained: Sequence[Trained], remedy: Remedy) -> list[Trained]:
-    """Return the trainings of one remedy."""
-    return [one for one in trained if one.lane.training in remedy.trainings]
+    """Return the trainings of one remedy, with those that they need."""
+    trainings = with_needs(remedy.trainings)
+    return [one for one in trained if one.lane.training in trainings]
 
 
 def of_fold(trained: Sequence[Trained], fold: int) -> list[Trained]:

@@ -67,17 +67,18 @@ def search(
     searches = _search_all(field_, trials)
     *chosen, last = [one.best() for one in searches]
     tuned = last.remedy(TUNED)
-    baseline = Candidate(plan.network, *REMEDIES[BASELINE].trainings[0])
+    plain = REMEDIES[BASELINE]
+    baseline = Candidate(plan.network, plain.draw, plain.loss)
     outcomes = (
-        field_.outcome(REMEDIES[BASELINE], [baseline] * plan.folds),
+        field_.outcome(plain, [baseline] * plan.folds),
         field_.outcome(tuned, chosen),
     )
     compared = against_baseline(plan, outcomes, field_.outer)
     takes = choose(compared).outcome.remedy.name == TUNED
-    final = field_.hand_over(tuned if takes else REMEDIES[BASELINE], last if takes else baseline)
+    final = field_.hand_over(tuned if takes else plain, last if takes else baseline)
     field_.watch.ended()
     network = last.network if takes else plan.network
-    told = replace(plan, remedies=(REMEDIES[BASELINE], tuned), network=network)
+    told = replace(plan, remedies=(plain, tuned), network=network)
     searched = _searched(searches, chosen, last)
     return conclude(told, dataset, field_.outer, compared, final, begin, searched)
 

@@ -110,8 +110,6 @@ class Plan:
         for units in self.hidden:
             _check_count("hidden", units, 1)
         object.__setattr__(self, "hidden", tuple(self.hidden))
-        for remedy in self.remedies:
-            remedy.check_complete()
         _check_choice("metric", self.metric, METRICS)
         if isinstance(self.build, str | PathLike):
             object.__setattr__(self, "build", find_build(str(self.build)))
@@ -178,7 +176,8 @@ def _remedy(plain: dict[str, Any]) -> Remedy:
     slots = {"draw": Draw, "loss": Loss, "decide": Decide}
     made = {name: slot(**plain[name]) for name, slot in slots.items()}
     members = tuple(map(_remedy, plain["members"]))
-    return Remedy(plain["name"], **made, members=members, join=plain["join"])
+    after = plain["after"] and _remedy(plain["after"])
+    return Remedy(plain["name"], **made, members=members, join=plain["join"], after=after)
 
 
 def _check_count(name: str, value: Any, least: int) -> None:

@@ -14,6 +14,7 @@ from kilter._types import Dataset, Split
 from kilter.comparison.executors.base import EncodedFold, Lane, Task
 from kilter.comparison.folds import encode
 from kilter.comparison.plan import OWN, Plan
+from kilter.comparison.remedy import with_needs
 from kilter.data import rarest_class, split
 from kilter.data.encode import SCALES
 from kilter.models import mlp, own_network, tabm, warn_if_lost
@@ -61,8 +62,8 @@ def _own_builder(build: Any) -> Callable[[int, int, int], keras.Model]:
 
 
 def lanes_of(plan: Plan) -> list[Lane]:
-    """Return every training of the plan, each once."""
-    trainings = dict.fromkeys(one for remedy in plan.remedies for one in remedy.trainings)
+    """Return every training of the plan, and what those need, each once."""
+    trainings = with_needs(one for remedy in plan.remedies for one in remedy.trainings)
     return [
         Lane(training, fold, seed)
         for fold in range(plan.folds)

@@ -29,7 +29,7 @@ from kilter.comparison.judge import (
 )
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import make_task
-from kilter.comparison.remedy import Remedy, Training
+from kilter.comparison.remedy import Remedy, Training, with_needs
 from kilter.comparison.rounds import train_in_rounds
 from kilter.data import Encoder, rarest_class
 from kilter.decide import Calibrator, Threshold
@@ -66,7 +66,7 @@ def hand_over(
     splits : sequence of Split
         The folds.
     trained : sequence of Trained
-        The remedy's trainings, those of the folds to go by alone.
+        The remedy's trainings and those that they need, of the folds to go by alone.
     observe : callable
         Called after each network on all rows.
     """
@@ -76,10 +76,13 @@ def hand_over(
     calibrator = Calibrator.fit(validated)
     positive = rarest_class(dataset.labels)
     decision = fit_decision(plan, remedy, calibrate(calibrator, validated), positive)
-    epochs = {one[0].lane.training: best_epochs(one) for one in members}
+    epochs = {
+        training: best_epochs([one for one in trained if one.lane.training == training])
+        for training in with_needs(remedy.trainings)
+    }
     encoder, network = refit(executor, plan, dataset, remedy, epochs, joint, observe)
     model = Model(dataset.schema, encoder, network, calibrator, decision)
-    return Final(model, best_epochs(trained))
+    return Final(model, best_epochs([one for member in members for one in member]))
 
 
 def without_folds(executor: Executor, plan: Plan, dataset: Dataset, remedy: Remedy) -> Model:
@@ -91,7 +94,7 @@ def without_folds(executor: Executor, plan: Plan, dataset: Dataset, remedy: Reme
         stacklevel=2,
     )
     n_classes = len(dataset.schema.classes)
-    half = dict.fromkeys(remedy.trainings, max(1, plan.epochs // 2))
+    half = dict.fromkeys(with_needs(remedy.trainings), max(1, plan.epochs // 2))
     joint = Average.plain(len(remedy.members), n_classes) if remedy.members else None
     encoder, network = refit(executor, plan, dataset, remedy, half, joint)
     nothing = Calibrator(1.0, (0.0,) * n_classes)

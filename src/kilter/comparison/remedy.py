@@ -17,6 +17,7 @@ import numpy as np
 from kilter._errors import ArgumentError, ArgumentTypeError, did_you_mean
 from kilter.ensemble import JOINTS
 from kilter.losses.counted import log_prior
+from kilter.losses.margins import ldam_margins
 from kilter.losses.scaling import vs_scale
 from kilter.sampling import TICKETS, Quotas, apportion
 from kilter.weights import scheme_weights
@@ -111,6 +112,9 @@ class Loss:
         Focusing.
     scale : float
         The logit of a class is multiplied by (n_k / n_max)^scale in training.
+    margin : float
+        By so much must a row of the rarest class win in training, of others by n_k^(-1/4) in
+        proportion (LDAM).
     """
 
     weights: str | None = None
@@ -118,6 +122,7 @@ class Loss:
     gamma: float = 0.0
     beta: float = 0.9999
     scale: float = 0.0
+    margin: float = 0.0
 
     def numbers(self, counts: np.ndarray) -> LossNumbers:
         """Work out the numbers for training parts with these class counts (classes,)."""
@@ -126,6 +131,7 @@ class Loss:
         if self.weights:
             weights = scheme_weights(counts, self.weights, self.beta)
         margins = np.tile(self.prior * log_prior(counts), (n_classes, 1))
+        margins -= np.diag(ldam_margins(counts, self.margin))
         numbers = (weights, margins, vs_scale(counts, self.scale), self.gamma)
         return LossNumbers(*(np.asarray(number, np.float32) for number in numbers))
 
@@ -144,8 +150,34 @@ class Decide:
     tuned: bool = True
 
 
-Training = tuple[Draw, Loss]
-"""What a trained network hangs on; equal values share one training."""
+class Training(NamedTuple):
+    """What a trained network hangs on; equal values share one training.
+
+    With ``after`` it begins with the best network of that training instead of a new one.
+    """
+
+    draw: Draw
+    loss: Loss
+    after: Training | None = None
+
+    def needs(self) -> tuple[Training, ...]:
+        """Return the trainings that have to be there before, those that come first first."""
+        every = [one for before in self._before() for one in (*before.needs(), before)]
+        return tuple(dict.fromkeys(every))
+
+    @property
+    def round(self) -> int:
+        """How many have to come one after another before it."""
+        return max((before.round + 1 for before in self._before()), default=0)
+
+    def _before(self) -> list[Training]:
+        after = [] if self.after is None else [self.after]
+        return [*after, *(self._replace(draw=draw) for draw in self.draw.earlier())]
+
+
+def with_needs(trainings: Iterable[Training]) -> tuple[Training, ...]:
+    """Return trainings, each once and behind those that it needs."""
+    return tuple(dict.fromkeys(one for each in trainings for one in (*each.needs(), each)))
 
 
 @dataclass(frozen=True)
@@ -165,6 +197,9 @@ class Remedy:
         theirs then.
     join : {"average", "weighted-average", "vote", "stack"}
         How the members' probabilities become one: see `kilter.ensemble`.
+    after : Remedy, optional
+        Train by that one first, or by the one of that name, and go on from its best network
+        by this one's draw and loss: deferred re-weighting and re-sampling.
 
     Examples
     --------
@@ -173,6 +208,8 @@ class Remedy:
     0.5
     >>> [member.name for member in Remedy("two", members=("none", "focal")).members]
     ['none', 'focal']
+    >>> Remedy("late", draw=Draw(power=0), after="none").after.name
+    'none'
     """
 
     name: str
@@ -181,6 +218,7 @@ class Remedy:
     decide: Decide = field(default_factory=Decide)
     members: tuple[Remedy, ...] = ()
     join: str = "average"
+    after: Remedy | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.members, str):
@@ -198,21 +236,21 @@ class Remedy:
                 f"`join` must be one of {', '.join(JOINTS)}; got `{self.join}`."
                 + did_you_mean(str(self.join), JOINTS)
             )
+        if self.after is not None:
+            object.__setattr__(self, "after", _find(self.after))
+            if self.members or self.after.members:
+                raise ArgumentError(
+                    "`after` must be a remedy without members, for one without members; got "
+                    f"`{self.after.name}` for `{self.name}`. Give each member its own."
+                )
 
     @property
     def trainings(self) -> tuple[Training, ...]:
         """What its networks hang on: its own draw and loss, or those of each member."""
-        own = self.members or (self,)
-        return tuple((member.draw, member.loss) for member in own)
-
-    def check_complete(self) -> None:
-        """Raise unless what paced draws come after is among the members."""
-        for draw, loss in self.trainings:
-            if any((before, loss) not in self.trainings for before in draw.earlier()):
-                raise ArgumentError(
-                    f"`remedies` has `{self.name}` with a paced draw of part {draw.part} and not "
-                    "the parts before it. Make all of them its `members`."
-                )
+        if self.members:
+            return tuple(one for member in self.members for one in member.trainings)
+        after = None if self.after is None else self.after.trainings[0]
+        return (Training(self.draw, self.loss, after),)
 
 
 def _find(name: str | Remedy) -> Remedy:
@@ -266,12 +304,19 @@ ENSEMBLES = (
 MORE = (
     Remedy("cb-focal", loss=Loss(weights="effective", gamma=2)),
     Remedy("vs", loss=Loss(prior=1, scale=0.3)),
+    Remedy("drw", loss=Loss(weights="effective"), after=REMEDIES["none"]),
+    Remedy(
+        "ldam-drw",
+        loss=Loss(weights="effective", margin=0.5),
+        after=Remedy("ldam", loss=Loss(margin=0.5)),
+    ),
 )
 REMEDIES |= {remedy.name: remedy for remedy in (*ENSEMBLES, *MORE)}
 
 ON_REQUEST = ("under-bagging", "self-paced", *(remedy.name for remedy in MORE))
 """The first two have trainings of their own, two thirds as many as all others together, and
-seldom help a network; the others are near to those that are there. They have to be asked for."""
+seldom help a network; the others are near to those that are there, or train twice. They have to
+be asked for."""
 USUAL = tuple(name for name in REMEDIES if name not in ON_REQUEST)
 
 

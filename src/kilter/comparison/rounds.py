@@ -1,4 +1,8 @@
-"""Trainings in rounds: those whose rows hang on the answers of others come after them.
+"""Trainings in rounds: those that hang on others come after them.
+
+Some go on from the best network of another, with another draw or loss: deferred re-weighting
+and re-sampling (Cao et al., 2019, Learning imbalanced datasets with label-distribution-aware
+margin loss).
 
 Self-paced under-sampling (Liu et al., 2020, Self-paced ensemble for highly imbalanced massive
 data classification) trains one network after another. Each sees all rows of the rarest class
@@ -17,7 +21,7 @@ import numpy as np
 from scipy.special import softmax
 
 from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained
-from kilter.comparison.remedy import PARTS
+from kilter.comparison.remedy import PARTS, Training
 from kilter.sampling import philox
 
 DEGREES = 5  # of hardness, as in the paper
@@ -29,13 +33,13 @@ def train_in_rounds(
 ) -> Iterator[Trained]:
     """Train lanes, and yield each as soon as it is done.
 
-    ``trained`` are those that are there already. What paced trainings hang on has to be among
-    the two.
+    ``trained`` are those that are there already. What trainings need has to be among the two.
     """
     known = list(trained)
     for some in rounds(lanes):
-        draw, _ = some[0].training
-        given = replace(task, circles=_circles(task, some, known)) if draw.paced else task
+        given = replace(task, begins=_begins(some, known))
+        if some[0].training.draw.paced:
+            given = replace(given, circles=_circles(task, some, known))
         for one in executor.train(given, some):
             known.append(one)
             yield one
@@ -43,11 +47,22 @@ def train_in_rounds(
 
 def rounds(lanes: Sequence[Lane]) -> list[list[Lane]]:
     """Part lanes into those that may train together, in order."""
-    paced = dict.fromkeys(lane.training for lane in lanes if lane.training[0].paced)
-    later = sorted(paced, key=lambda training: training[0].part)
-    parts = [[lane for lane in lanes if not lane.training[0].paced]]
-    parts += [[lane for lane in lanes if lane.training == training] for training in later]
-    return [part for part in parts if part]
+    parts: dict[tuple[int, Training | None], list[Lane]] = {}
+    for lane in lanes:
+        training = lane.training
+        # Rows in an order of one's own are for one training alone.
+        own = training if training.draw.paced else None
+        parts.setdefault((training.round, own), []).append(lane)
+    return [parts[key] for key in sorted(parts, key=lambda key: key[0])]
+
+
+def _begins(
+    lanes: Sequence[Lane], known: Sequence[Trained]
+) -> dict[tuple[Training, int, int], list[np.ndarray]]:
+    """Return the weights in which lanes begin that go on from others."""
+    wanted = {(lane.training.after, lane.fold, lane.seed) for lane in lanes}
+    every = {(one.lane.training, one.lane.fold, one.lane.seed): one.weights for one in known}
+    return {key: weights for key, weights in every.items() if key in wanted}
 
 
 def _circles(
@@ -58,7 +73,7 @@ def _circles(
     for lane in lanes:
         before = [one.weights for one in known if _comes_before(one.lane, lane)]
         hardness = _hardness(task, lane.fold, network, before)
-        part = lane.training[0].part
+        part = lane.training.draw.part
         random = philox(task.plan.seed, lane.fold, lane.seed, part)
         at = lane.fold, lane.seed
         circles[at] = paced_circle(task.folds[lane.fold], hardness, part, random)
@@ -66,8 +81,7 @@ def _circles(
 
 
 def _comes_before(one: Lane, other: Lane) -> bool:
-    draw, loss = other.training
-    earlier = [(before, loss) for before in draw.earlier()]
+    earlier = [other.training._replace(draw=draw) for draw in other.training.draw.earlier()]
     return one.training in earlier and (one.fold, one.seed) == (other.fold, other.seed)
 
 

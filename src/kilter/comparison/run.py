@@ -21,7 +21,7 @@ from kilter.comparison.judge import Outcome, judge, of_remedy
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import lanes_of, prepare
 from kilter.comparison.refit import Final, hand_over, without_folds
-from kilter.comparison.remedy import Remedy
+from kilter.comparison.remedy import Remedy, with_needs
 from kilter.comparison.result import Result
 from kilter.comparison.rounds import train_in_rounds
 from kilter.comparison.summary import summarize
@@ -222,14 +222,15 @@ class _Watch:
         """Tell of all that is trained so far."""
         scores: dict[str, list[float]] = {}
         for one in trained:
-            scores.setdefault(self.names[one.lane.training], []).append(one.score)
+            if one.lane.training in self.names:  # rather than what another only goes on from
+                scores.setdefault(self.names[one.lane.training], []).append(one.score)
         means = {name: float(np.mean(values)) for name, values in scores.items()}
         leader = max(means, key=lambda name: means[name], default="")
         self._tell(len(trained), leader=leader, score=means.get(leader, 0.0))
 
     def chose(self, remedy: Remedy) -> None:
         """Tell how many networks on all rows are to come."""
-        total = self.now.done + self.seeds * len(remedy.trainings)
+        total = self.now.done + self.seeds * len(with_needs(remedy.trainings))
         if total != self.now.total:
             self._tell(self.now.done, total=total)
 

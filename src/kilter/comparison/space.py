@@ -24,7 +24,7 @@ class Candidate:
     @property
     def training(self) -> Training:
         """What its trainings hang on."""
-        return self.draw, self.loss
+        return Training(self.draw, self.loss)
 
     def remedy(self, name: str) -> Remedy:
         """Return the remedy that trains so."""

@@ -6,6 +6,7 @@ import pytest
 
 from kilter.comparison.executors.sequential import Sequential
 from kilter.comparison.prepare import lanes_of
+from kilter.comparison.rounds import train_in_rounds
 
 pytestmark = [pytest.mark.backend, pytest.mark.slow]
 
@@ -31,6 +32,21 @@ def test_sequential_agrees_with_lanes_on_every_remedy(reference, in_order):
             np.testing.assert_allclose(one.test, arrays[f"{number}_test"], atol=LOGITS)
     # Two epochs may tie within rounding; it must stay the exception.
     assert same_epoch >= 0.9 * len(trained)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes are JAX's own")
+def test_trainings_that_go_on_from_others_agree_too(task_of, in_order):
+    from kilter.comparison.executors.lanes import Lanes
+
+    task = task_of(2, remedies=["drw", "ldam-drw"])
+    lanes = lanes_of(task.plan)
+    of_lanes, alone = (
+        in_order(train_in_rounds(executor, task, lanes)) for executor in (Lanes(), Sequential())
+    )
+    assert len(of_lanes) == 4 * 2 * task.plan.seeds
+    for one, other in zip(of_lanes, alone, strict=True):
+        assert one.epoch == other.epoch
+        np.testing.assert_allclose(one.validation, other.validation, atol=LOGITS)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="dropout masks are JAX's own")

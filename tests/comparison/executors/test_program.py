@@ -20,7 +20,7 @@ def test_numbers_are_those_of_draw_and_loss(task_of: Callable) -> None:
     lanes = [lane for lane in lanes_of(task.plan) if lane.seed == 1]
     numbers = Program(task).numbers(lanes, [1, 0])  # the folds lie the other way round
     for place, lane in enumerate(lanes):
-        draw, loss = lane.training
+        draw, loss, _ = lane.training
         counts = task.folds[lane.fold].layout.counts
         assert numbers.fold[place] == 1 - lane.fold
         assert numbers.circle[place] == 2 * (1 - lane.fold) + 1
@@ -32,7 +32,8 @@ def test_numbers_are_those_of_draw_and_loss(task_of: Callable) -> None:
 def test_a_lane_begins_with_the_networks_weights(task_of: Callable) -> None:
     task = task_of(2)
     program = Program(task)
-    _, state = program.initial(1, 0)
+    lane = next(lane for lane in lanes_of(task.plan) if lane.fold == 1)
+    _, state = program.initial(lane)
     expected = task.network(1, 0).get_weights()
     for found in (program.weights(state.trainable, state.other), program.weights(*state.best)):
         for one, other in zip(found, expected, strict=True):
@@ -52,7 +53,7 @@ def test_weights_stand_in_the_order_of_the_model(task_of: Callable) -> None:
     task = task_of(2)
     task = Task(task.plan, task.folds, 2, 1, build, task.stop)
     program = Program(task)
-    _, state = program.initial(0, 0)
+    _, state = program.initial(lanes_of(task.plan)[0])
     shapes = [weight.shape for weight in program.weights(state.trainable, state.other)]
     assert shapes == [tuple(weight.shape) for weight in task.network(0, 0).weights]
 
@@ -60,7 +61,7 @@ def test_weights_stand_in_the_order_of_the_model(task_of: Callable) -> None:
 def test_a_prediction_is_that_of_the_network(task_of: Callable) -> None:
     task = task_of(2)
     program = Program(task)
-    _, state = program.initial(0, 0)
+    _, state = program.initial(lanes_of(task.plan)[0])
     data = jax.tree.map(jnp.asarray, stack_folds(task, [1, 0]))
     logits = program.predict(data, 1, state.trainable, state.other)
     for found, x in zip(logits, (task.folds[0].validation_x, task.folds[0].test_x), strict=True):

@@ -16,6 +16,7 @@ from jax.extend import core
 from kilter.comparison.executors.base import Task
 from kilter.comparison.executors.program import Program
 from kilter.comparison.executors.staging import Stages, stage
+from kilter.comparison.prepare import lanes_of
 from kilter.comparison.remedy import Loss
 
 
@@ -220,7 +221,7 @@ def test_layers_of_all_kinds_step_alike(task_of: Callable) -> None:
     task = task_of(2)
     task = Task(task.plan, task.folds, 2, 1, build, task.stop)
     program = Program(task)
-    seeds, state = program.initial(0, 0)
+    seeds, state = program.initial(lanes_of(task.plan)[0])
     carry = (state.trainable, state.other, state.optimizer)
     x = np.random.default_rng(0).normal(size=(task.batch_size, task.width)).astype(np.float32)
     labels = np.arange(task.batch_size, dtype=np.int32) % 2

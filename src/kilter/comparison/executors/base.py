@@ -103,7 +103,8 @@ class Task:
     ``build`` makes a network with logits from (width, n_classes, seed). ``positive`` is the
     rarest class. ``stop`` asks the executor to end early. Trainings named in ``ends`` take so
     many epochs, and their last network counts rather than that of the best validation score.
-    ``circles`` has those of (fold, seed) in which rows do not stand by chance.
+    ``circles`` has those of (fold, seed) in which rows do not stand by chance, ``begins`` the
+    weights of (training, fold, seed) that others go on from.
     """
 
     plan: Plan
@@ -114,6 +115,7 @@ class Task:
     stop: Event
     ends: Mapping[Training, int] = field(default_factory=dict)
     circles: Mapping[tuple[int, int], np.ndarray] = field(default_factory=dict)
+    begins: Mapping[tuple[Training, int, int], list[np.ndarray]] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -174,6 +176,13 @@ class Task:
         for number, state in enumerate(seed_states(model)):
             word = int(key_words(self.plan.seed, seed, number)[0])
             state.assign(np.array([word % 2**31, 0]))
+        return model
+
+    def beginning(self, lane: Lane) -> keras.Model:
+        """Build the network that a lane begins with."""
+        model = self.network(lane.fold, lane.seed)
+        if lane.training.after is not None:
+            model.set_weights(self.begins[lane.training.after, lane.fold, lane.seed])
         return model
 
     def optimizer(self) -> keras.optimizers.Optimizer:

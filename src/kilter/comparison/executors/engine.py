@@ -21,6 +21,7 @@ from kilter.comparison.executors.cost import ACCELERATOR, HOST
 from kilter.comparison.executors.device import stack_folds, stack_trees
 from kilter.comparison.executors.memory import even_parts, fold_bytes, lane_bytes
 from kilter.comparison.executors.program import Numbers, Program, Shared, State
+from kilter.comparison.remedy import Training
 
 Map = Callable[[Callable[["Block"], list[int]], Sequence["Block"]], Iterable[list[int]]]
 
@@ -62,7 +63,6 @@ class Engine:
     """
 
     def __init__(self, task: Task, limit: int, devices: Sequence[jax.Device]) -> None:
-        self.task = task
         self.limit = limit
         self.devices = len(devices)
         self._compile = partial(compile_once, devices=tuple(devices))
@@ -74,9 +74,14 @@ class Engine:
         self.size = 0  # places of a block; not settled yet
         self._parts: dict[str, Future[Any]] = {}  # of the program, each as soon as compiled
         self._compilers = ThreadPoolExecutor(COMPILERS)
-        self._initial: dict[tuple[int, int], tuple[Any, State]] = {}
+        self._initial: dict[tuple[Training | None, int, int], tuple[Any, State]] = {}
         self._lock = Lock()
         self._predict: Any = None  # compiled when the first lane comes to its end
+
+    @property
+    def task(self) -> Task:
+        """That of the program: it may change in what is not compiled."""
+        return self.program.task
 
     def load(self, folds: Sequence[int]) -> None:
         """Put these folds on the device, in the place of those before."""
@@ -90,7 +95,7 @@ class Engine:
 
         def place(lane: Lane) -> tuple[bool, int]:
             # Those that mix rows come to lie together: a block without them does not have to.
-            return lane.training[0].synthetic, trainings.index(lane.training)
+            return lane.training.draw.synthetic, trainings.index(lane.training)
 
         lanes = sorted(lanes, key=place)
         seeds = list(dict.fromkeys(lane.seed for lane in lanes))
@@ -186,11 +191,11 @@ class Engine:
         return time.perf_counter() - begun
 
     def _initial_of(self, lane: Lane) -> tuple[Any, State]:
-        """Return the random state and the state in which the lanes of a fold and seed begin."""
-        pair = (lane.fold, lane.seed)
-        if pair not in self._initial:
-            self._initial[pair] = self.program.initial(*pair)
-        return self._initial[pair]
+        """Return the random state and the state in which a lane begins, as others do, too."""
+        beginning = (lane.training.after, lane.fold, lane.seed)
+        if beginning not in self._initial:
+            self._initial[beginning] = self.program.initial(lane)
+        return self._initial[beginning]
 
     # -- what it will take -------------------------------------------------------------
 

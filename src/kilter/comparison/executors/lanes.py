@@ -92,7 +92,7 @@ class Lanes(Executor):
         """
         for engine in self._engines:
             if _same_program(engine.task, task):
-                engine.task = task
+                engine.program.task = task
                 return engine
         devices = _devices(self.devices)
         self._engines.append(Engine(task, limit // 4 // _workers(len(devices)), devices))

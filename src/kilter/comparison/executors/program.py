@@ -259,7 +259,7 @@ class Program:
         task = self.task
 
         def of_lane(lane: Lane) -> Numbers:
-            draw, loss = lane.training
+            draw, loss, _ = lane.training
             counts = task.folds[lane.fold].layout.counts
             return Numbers(
                 np.int32(folds.index(lane.fold)),
@@ -271,9 +271,9 @@ class Program:
 
         return stack_trees([of_lane(lane) for lane in lanes])
 
-    def initial(self, fold: int, seed: int) -> tuple[Tree, State]:
-        """Return the random state and the state that lanes of a fold and seed begin in."""
-        seeds, (trainable, other, optimizer) = self._begin(self.task.network(fold, seed))
+    def initial(self, lane: Lane) -> tuple[Tree, State]:
+        """Return the random state and the state that a lane begins in."""
+        seeds, (trainable, other, optimizer) = self._begin(self.task.beginning(lane))
         score = (np.float32(DIVERGED), np.int32(0), np.bool_(False))
         return seeds, State(trainable, other, optimizer, (trainable, other), *score)
 

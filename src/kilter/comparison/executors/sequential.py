@@ -58,9 +58,8 @@ def _seconds(task: Task, lane: Lane, epochs: int) -> float:
 def _train(task: Task, lane: Lane) -> Trained | None:
     begin = time.perf_counter()
     fold = task.folds[lane.fold]
-    _, loss = lane.training
-    numbers = loss.numbers(fold.layout.counts)
-    model = task.network(lane.fold, lane.seed)
+    numbers = lane.training.loss.numbers(fold.layout.counts)
+    model = task.beginning(lane)
     model.compile(optimizer=task.optimizer(), loss=keras_loss(numbers))
     score, best_epoch, best = DIVERGED, 0, model.get_weights()
     for epoch in range(task.epochs(lane.training)):
@@ -89,8 +88,7 @@ def keras_loss(numbers: LossNumbers) -> CrossEntropy:
 def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the encoded rows and labels that a lane sees in an epoch, in order."""
     fold = task.folds[lane.fold]
-    draw, _ = lane.training
-    quotas = draw.quotas(fold.layout.counts, task.steps, task.batch_size)
+    quotas = lane.training.draw.quotas(fold.layout.counts, task.steps, task.batch_size)
     circle, key = task.circle(lane.fold, lane.seed), task.key(lane.seed)
     rows, labels, tickets, shares = draw_epoch(
         quotas, fold.layout, circle, key, epoch, task.steps, task.batch_size
