@@ -947,7 +947,7 @@ def test_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     run = cli._compare
 
     def quicker(data: Path, target: str, out: Path, settings: dict, **given: Any) -> None:
-        run(data, target, out, {**settings, "network": "mlp"}, **given)
+        run(data, target, out, {**settings, "network": "mlp", "epochs": 30}, **given)
 
     monkeypatch.setattr(cli, "_compare", quicker)
     said = kilter("demo", "--out", "runs/demo")
