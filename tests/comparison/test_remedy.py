@@ -47,13 +47,29 @@ def test_draws_by_hand(name: str, slots: list[int], pool: list[int]) -> None:
     assert numbers.slots.tolist() == slots
     assert numbers.pool.tolist() == pool
     assert int(numbers.per_batch) == (name == "balanced-batches")
-    assert all(np.asarray(field).dtype == np.int32 for field in numbers)
+    assert all(np.asarray(field).dtype == np.int32 for field in numbers[:-1])
+    assert numbers.kappa == 0
 
 
 def test_only_smote_mixes_and_only_what_a_class_lacks() -> None:
     np.testing.assert_allclose(quotas("smote").mixed / TICKETS, [0, 0.9, 89 / 90], atol=1e-6)
-    for name in REMEDIES.keys() - {"smote"}:
+    for name in REMEDIES.keys() - {"smote", "mixup", "remix"}:
         assert not quotas(name).mixed.any()
+
+
+@pytest.mark.parametrize(("name", "kappa"), [("mixup", np.inf), ("remix", 3)])
+def test_mixup_mixes_every_row(name: str, kappa: float) -> None:
+    assert quotas(name).mixed.tolist() == [TICKETS] * 3
+    assert quotas(name).kappa == kappa
+    assert quotas(name).slots.tolist() == quotas("none").slots.tolist()
+
+
+@pytest.mark.parametrize(
+    "given", [{"mixup": True, "synthetic": True}, {"kappa": 3}, {"mixup": True, "kappa": 0.5}]
+)
+def test_mixtures_that_cannot_be(given: dict) -> None:
+    with pytest.raises(ArgumentError, match="`mixup` does not go with `synthetic`"):
+        Draw(**given)
 
 
 def test_the_power_of_a_draw_goes_from_natural_to_balanced() -> None:
@@ -133,8 +149,8 @@ def test_the_baseline_is_always_there() -> None:
     assert find_remedies([]) == (REMEDIES[BASELINE],)
     assert find_remedies(["focal", BASELINE]) == (REMEDIES["focal"], REMEDIES[BASELINE])
     assert find_remedies(None) == tuple(REMEDIES[name] for name in USUAL)
-    ensembles, single = {"under-bagging", "self-paced"}, {"cb-focal", "vs", "drw", "ldam-drw"}
-    assert set(REMEDIES) - set(USUAL) == ensembles | single
+    asked = {"under-bagging", "self-paced", "cb-focal", "vs", "mixup", "remix", "drw", "ldam-drw"}
+    assert set(REMEDIES) - set(USUAL) == asked
 
 
 def test_a_remedy_of_ones_own_is_taken_as_it_is() -> None:

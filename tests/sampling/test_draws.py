@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from kilter.sampling import (
     draw_rows,
     key_words,
     mix,
+    mix_batch,
     philox,
     shuffle_classes,
 )
@@ -292,3 +294,47 @@ def test_largest_remainder_by_hand() -> None:
     assert largest_remainder(np.array([0.2, 0.35, 0.45]), 8).tolist() == [2, 3, 3]
     assert largest_remainder(np.array([1, 1, 1]), 5).tolist() == [2, 2, 1]
     assert largest_remainder(np.array([1.0, 0.0]), 3).tolist() == [3, 0]
+
+
+def blended(kappa: float, xp: Any = np, n: int = 40) -> tuple[np.ndarray, ...]:
+    """Mix rows of three classes of which 180, 15 and 5 rows take part."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(n, 3)).astype(np.float32), rng.integers(0, 3, n)
+    partners, shares = rng.integers(0, n, n), rng.random(n).astype(np.float32)
+    numbers = NATURAL._replace(kappa=np.float32(kappa))
+    found = mix_batch(xp, numbers, *map(xp.asarray, (x, labels, partners, shares)), 3)
+    return (x, labels, partners, shares, *map(np.asarray, found))
+
+
+def test_nothing_is_blended_without_kappa() -> None:
+    x, labels, *_, rows, targets = blended(0)
+    np.testing.assert_array_equal(rows, x)
+    np.testing.assert_array_equal(targets, np.eye(3)[labels])
+
+
+def test_mixup_mixes_rows_and_labels_alike() -> None:
+    x, labels, partners, shares, rows, targets = blended(np.inf)
+    lam = 1 - shares[:, None]
+    np.testing.assert_allclose(rows, lam * x + (1 - lam) * x[partners], atol=1e-6)
+    one_hot = np.eye(3)[labels]
+    np.testing.assert_allclose(targets, lam * one_hot + (1 - lam) * one_hot[partners], atol=1e-6)
+
+
+def test_remix_gives_the_label_to_a_class_that_is_so_much_rarer() -> None:
+    *_, plain, _ = blended(np.inf)
+    _, labels, partners, shares, rows, targets = blended(4)  # 180 : 15 is, 15 : 5 is not
+    np.testing.assert_array_equal(rows, plain)
+    for label, other, share, target in zip(labels, labels[partners], shares, targets, strict=True):
+        lam = 1 - share
+        if COUNTS[label] >= 4 * COUNTS[other] and lam < 0.5:
+            lam = 0
+        elif COUNTS[other] >= 4 * COUNTS[label] and 1 - lam < 0.5:
+            lam = 1
+        expected = lam * np.eye(3)[label] + (1 - lam) * np.eye(3)[other]
+        np.testing.assert_allclose(target, expected, atol=1e-6)
+
+
+def test_blending_is_the_same_on_jax() -> None:
+    jnp = pytest.importorskip("jax.numpy")
+    for found, expected in zip(blended(4, jnp), blended(4), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -10,6 +10,7 @@ import numpy as np
 from kilter._errors import ArgumentError
 from kilter._export import register
 from kilter.augment.base import Draws, Mixing
+from kilter.sampling.draws import kept_share
 from kilter.sampling.labels import to_positions
 from kilter.weights import as_counts
 
@@ -157,6 +158,5 @@ def remix_shares(
     >>> remix_shares(np.array([0.4, 0.6]), np.array([90, 90]), np.array([10, 10]), 3, 0.5)
     array([0. , 0.6])
     """
-    to_other = (own >= kappa * other) & (lam < tau)
-    to_own = (kappa * own <= other) & (1 - lam < tau)
-    return np.where(to_other, 0.0, np.where(to_own, 1.0, lam))
+    shares: np.ndarray = kept_share(np, lam, own, other, kappa, tau)
+    return shares

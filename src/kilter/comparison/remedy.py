@@ -48,6 +48,12 @@ class Draw:
     paced : bool
         That subset is drawn by how hard the trainings of the parts before find each row
         (self-paced under-sampling).
+    mixup : bool
+        Every row is mixed with any other of its batch, by a share drawn evenly from 0 to 1, and
+        so are their labels.
+    kappa : float
+        With ``mixup``: a class that is so many times as rare as the other gets the label whole
+        where half of the mixture is its own (Remix); 0 for none.
     """
 
     power: float = 1.0
@@ -57,12 +63,19 @@ class Draw:
     neighbors: int = 0
     part: int = 0
     paced: bool = False
+    mixup: bool = False
+    kappa: float = 0.0
 
     def __post_init__(self) -> None:
         if self.part < 0 or (self.paced and not (self.shrink and self.part)):
             raise ArgumentError(
                 "`part` must be at least 0, and a `paced` draw needs `shrink` and a part above 0: "
                 f"the first has nothing to go by. Got part {self.part}."
+            )
+        if (self.mixup and self.synthetic) or (self.kappa and not (self.mixup and self.kappa >= 1)):
+            raise ArgumentError(
+                "`mixup` does not go with `synthetic`, which mixes as well, and `kappa` must be "
+                f"at least 1 and needs `mixup`. Got {self}."
             )
 
     def earlier(self) -> tuple[Draw, ...]:
@@ -75,15 +88,17 @@ class Draw:
         """Work out the numbers for training parts with these class counts (classes,)."""
         unit = batch_size if self.per_batch else steps * batch_size
         lacking = (1 - counts / counts.max()) if self.synthetic else np.zeros(len(counts))
+        mixed = np.ones(len(counts)) if self.mixup else lacking
         pool = np.full_like(counts, counts.min()) if self.shrink else counts
         part = 0 if self.paced else self.part  # a circle of its own begins with its rows
         return Quotas(
             slots=apportion(counts.astype(float) ** self.power, unit).astype(np.int32),
             pool=pool.astype(np.int32),
             first=(part * pool % (counts - pool + 1)).astype(np.int32),
-            mixed=np.round(lacking * TICKETS).astype(np.int32),
+            mixed=np.round(mixed * TICKETS).astype(np.int32),
             near=np.int32(self.neighbors),
             per_batch=np.int32(self.per_batch),
+            kappa=np.float32((self.kappa or np.inf) if self.mixup else 0),
         )
 
 
@@ -304,6 +319,8 @@ ENSEMBLES = (
 MORE = (
     Remedy("cb-focal", loss=Loss(weights="effective", gamma=2)),
     Remedy("vs", loss=Loss(prior=1, scale=0.3)),
+    Remedy("mixup", draw=Draw(mixup=True)),
+    Remedy("remix", draw=Draw(mixup=True, kappa=3)),
     Remedy("drw", loss=Loss(weights="effective"), after=REMEDIES["none"]),
     Remedy(
         "ldam-drw",

@@ -19,6 +19,7 @@ from kilter.sampling.draws import (
     draw_rows,
     key_words,
     mix,
+    mix_batch,
     philox,
     shuffle_classes,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "draw_rows",
     "key_words",
     "mix",
+    "mix_batch",
     "philox",
     "shuffle_classes",
 ]

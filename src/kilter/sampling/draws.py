@@ -44,6 +44,10 @@ class Layout:
         return cls(np.argsort(labels, kind="stable"), np.cumsum(counts) - counts, counts)
 
 
+TAU = 0.5
+"""Remix: the rarer class gets the label if more than 1 - TAU of the mixture is its own."""
+
+
 class Quotas(NamedTuple):
     """What a remedy says of draws, in numbers; every field has shape (classes,) or ().
 
@@ -51,6 +55,8 @@ class Quotas(NamedTuple):
     is 1. ``pool`` is how many of the class's rows take part, and ``first`` at which place of
     its circle they begin. ``mixed`` is the number of tickets out of `TICKETS` that make a draw
     a mixture with a neighbour, and ``near`` among how many of the nearest; 0 for all known.
+    Where ``kappa`` is above 0 mixtures are with any row of the batch, and of labels as well,
+    but for classes that are so many times as rare as the other; infinite if that is none.
     """
 
     slots: Any
@@ -59,6 +65,7 @@ class Quotas(NamedTuple):
     mixed: Any
     near: Any
     per_batch: Any
+    kappa: Any = np.float32(0)
 
 
 def apportion(shares: np.ndarray, total: int) -> np.ndarray:
@@ -222,6 +229,56 @@ def mix(xp: Any, row: Any, partner: Any, share: Any, blendable: Any) -> Any:
     share = share[..., None]
     weight = xp.where(blendable > 0, share, (share > 0.5).astype(row.dtype))
     return row + weight * (partner - row)
+
+
+def mix_batch(
+    xp: Any, quotas: Quotas, x: Any, labels: Any, partners: Any, shares: Any, n_classes: int
+) -> tuple[Any, Any]:
+    """Mix rows of a batch with others of it, and their labels too (mixup, Remix).
+
+    Parameters
+    ----------
+    xp : module
+        ``numpy`` or ``jax.numpy``.
+    quotas : Quotas
+        The remedy's numbers; nothing is mixed if ``kappa`` is 0.
+    x : float array of shape (rows, columns)
+    labels : int array of shape (rows,)
+    partners : int array of shape (rows,)
+        At which place of ``x`` the partner of each row stands.
+    shares : float array of shape (rows,)
+        How much of the partner goes in.
+    n_classes : int
+        Width of the targets.
+
+    Returns
+    -------
+    x, targets
+        Of shape (rows, columns) and (rows, classes); targets are one-hot where nothing is mixed.
+
+    References
+    ----------
+    Zhang et al., mixup, ICLR 2018; Chou et al., Remix, ECCV workshops 2020.
+    """
+    share = xp.where(quotas.kappa > 0, shares, xp.zeros_like(shares))
+    others, classes = labels[partners], xp.arange(n_classes)
+    rows_of = (quotas.pool[labels], quotas.pool[others])
+    kept = kept_share(xp, 1 - share, *rows_of, quotas.kappa, TAU)[:, None]
+    own, other = (classes == named[:, None] for named in (labels, others))
+    targets = (kept * own + (1 - kept) * other).astype(share.dtype)
+    return x + share[:, None] * (x[partners] - x), targets
+
+
+def kept_share(xp: Any, lam: Any, own: Any, other: Any, kappa: Any, tau: Any) -> Any:
+    """Return how much of its label a row keeps of which ``lam`` is in a mixture, by Remix.
+
+    None where its class has at least ``kappa`` times as many rows (``own``) as that of its
+    partner (``other``) and ``lam < tau``; all where it is the other way round and
+    ``1 - lam < tau``; else ``lam``.
+    """
+    to_other = (own >= kappa * other) & (lam < tau)
+    to_own = (kappa * own <= other) & (1 - lam < tau)
+    return xp.where(to_other, 0.0, xp.where(to_own, 1.0, lam))
 
 
 def draw_epoch(

@@ -35,15 +35,16 @@ def test_sequential_agrees_with_lanes_on_every_remedy(reference, in_order):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes are JAX's own")
-def test_trainings_that_go_on_from_others_agree_too(task_of, in_order):
+@pytest.mark.parametrize("names", [["drw", "ldam-drw"], ["mixup", "remix", "smote"]])
+def test_what_has_to_be_named_agrees_too(task_of, in_order, names):
     from kilter.comparison.executors.lanes import Lanes
 
-    task = task_of(2, remedies=["drw", "ldam-drw"])
+    task = task_of(2, remedies=names)
     lanes = lanes_of(task.plan)
     of_lanes, alone = (
         in_order(train_in_rounds(executor, task, lanes)) for executor in (Lanes(), Sequential())
     )
-    assert len(of_lanes) == 4 * 2 * task.plan.seeds
+    assert len(of_lanes) == 4 * 2 * task.plan.seeds  # the baseline and three more
     for one, other in zip(of_lanes, alone, strict=True):
         assert one.epoch == other.epoch
         np.testing.assert_allclose(one.validation, other.validation, atol=LOGITS)

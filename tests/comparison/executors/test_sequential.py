@@ -108,3 +108,19 @@ def test_a_forecast_is_never_below_nothing(
     taken = iter([3.0, 3.0, 1.0])  # three epochs took less than one: the machine was busy
     monkeypatch.setattr(sequential, "_seconds", lambda *_: next(taken))
     assert Sequential().forecast(task, lanes_of(task.plan)).seconds == 2 * 3
+
+
+@pytest.mark.parametrize("network", ["mlp", "tabm"])
+def test_mixed_labels_are_learned_from(task_of: Callable, network: str) -> None:
+    task = task_of(3, remedies=["remix"], epochs=1, network=network, members=2)
+    plain, remix = lanes_of(task.plan)[:2]
+    _, shares = sequential.epoch_rows(task, plain, 0)
+    assert set(np.unique(shares)) == {0, 1}
+    _, shares = sequential.epoch_rows(task, remix, 0)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
+    assert ((shares > 0) & (shares < 1)).any()
+    one, other = Sequential().train(task, [plain, remix])
+    unmixed = replace(task, plan=replace(task.plan, remedies=task.plan.remedies[:1]))
+    (alone,) = Sequential().train(unmixed, [plain])  # whose labels are positions
+    np.testing.assert_allclose(one.validation, alone.validation, atol=1e-3)
+    assert not np.allclose(one.validation, other.validation, atol=1e-2)

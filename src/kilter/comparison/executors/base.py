@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from kilter.comparison.plan import Plan
-from kilter.comparison.remedy import Training
+from kilter.comparison.remedy import Training, with_needs
 from kilter.sampling import Layout, key_words, philox, shuffle_classes
 
 LOSS_SHARE = 0.01
@@ -139,6 +139,12 @@ class Task:
     def steps(self) -> int:
         """Steps an epoch; the same for every remedy and fold, so that none gets more."""
         return -(-max(len(fold.x) for fold in self.folds) // self.batch_size)
+
+    @cached_property
+    def blends(self) -> bool:
+        """Whether a training mixes labels: targets are rows of shares then."""
+        trainings = with_needs(one for remedy in self.plan.remedies for one in remedy.trainings)
+        return any(training.draw.mixup for training in trainings)
 
     @property
     def expected_epochs(self) -> float:

@@ -334,7 +334,8 @@ class Engine:
         taken = jax.tree.map(lambda leaf: leaf[filled], state)
         taken = taken._replace(done=np.where(np.arange(self.size) < len(places), taken.done, True))
         numbers = self.program.numbers([lanes[place] for place in filled], self.folds)
-        mixes = np.bool_((numbers.quotas.mixed > 0).any())
+        quotas = numbers.quotas
+        mixes = np.bool_(((quotas.mixed > 0).any(axis=-1) & (quotas.kappa == 0)).any())
         waiting = {place: lanes[i] for place, i in enumerate(places)}
         numbers, taken = jax.device_put((numbers, taken), self._spread)
         return Block(mixes, numbers, taken, waiting)

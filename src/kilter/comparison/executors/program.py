@@ -28,10 +28,10 @@ from kilter.comparison.executors.cost import Work, count_work
 from kilter.comparison.executors.device import Data, Tree, stack_trees
 from kilter.comparison.executors.precision import average_precision
 from kilter.comparison.executors.staging import stage
-from kilter.comparison.remedy import Loss
+from kilter.comparison.remedy import Draw, Loss
 from kilter.losses import cross_entropy
 from kilter.models import each_member
-from kilter.sampling import BaseDraws, draw_base, draw_rows, mix
+from kilter.sampling import BaseDraws, draw_base, draw_rows, mix, mix_batch
 
 
 class Numbers(NamedTuple):
@@ -86,7 +86,9 @@ class Program:
         seeds = {id(variable) for variable in seed_states(self.model)}
         self.is_seed = [id(variable) in seeds for variable in self.model.non_trainable_variables]
         x = np.zeros((task.batch_size, task.width), np.float32)
-        labels = np.zeros(task.batch_size, np.int32)
+        labels: Any = np.zeros(task.batch_size, np.int32)
+        if task.blends:
+            labels = np.zeros((task.batch_size, task.n_classes), np.float32)
         loss = Loss().numbers(np.ones(task.n_classes))
         self._seeds, carry = self._begin(self.model)
         self.stages = stage(self._update, self._seeds, carry, x, labels, loss)
@@ -136,21 +138,26 @@ class Program:
         rows, labels, *others = (part.reshape(-1, size) for part in drawn)
         return [rows, labels.astype(jnp.int32), *others]  # JAX in 64 bits counts in those
 
-    def _rows(self, data: Data, mixes: Any, fold: Any, batch: Tree) -> Any:
-        """Fetch the rows of a batch, and mix them if any lane of the block does."""
-        rows, _, tickets, shares = batch
-        offset = data.offsets[fold]
+    def _rows(self, data: Data, mixes: Any, numbers: Numbers, batch: Tree) -> tuple[Any, Any]:
+        """Fetch the rows and labels of a batch, and mix them if any lane does."""
+        rows, labels, tickets, shares = batch
+        offset = data.offsets[numbers.fold]
         x = data.x[offset + rows]
+        if self.task.blends:
+            quotas, n_classes = numbers.quotas, self.task.n_classes
+            partners = tickets % self.task.batch_size
+            x, labels = mix_batch(jnp, quotas, x, labels, partners, shares, n_classes)
+            shares = jnp.where(quotas.kappa > 0, 0, shares)
         if data.neighbors is None:
-            return x
+            return x, labels
         mixed = partial(_mixed, data, offset, rows, tickets, shares)
-        return jax.lax.cond(mixes, mixed, lambda x: x, x)
+        return jax.lax.cond(mixes, mixed, lambda x: x, x), labels
 
     def _step(
         self, data: Data, mixes: Any, drawn: Tree, numbers: Numbers, batch: Tree, carry: Tree
     ) -> Tree:
-        x = self._rows(data, mixes, numbers.fold, batch)
-        return self.stages.step(drawn, carry, x, batch[1], numbers.loss)
+        x, labels = self._rows(data, mixes, numbers, batch)
+        return self.stages.step(drawn, carry, x, labels, numbers.loss)
 
     def _score(self, data: Data, epoch: Any, numbers: Numbers, state: State) -> State:
         now = (state.trainable, state.other)
@@ -251,7 +258,10 @@ class Program:
         """Count what a step of one lane computes."""
         rows = np.zeros(self.task.batch_size, np.int32)
         batch = [rows, rows, rows, rows.astype(np.float32)]
-        fetched = jax.make_jaxpr(partial(self._rows, data, np.bool_(True), np.int32(0)))(batch)
+        even, nothing = np.ones(self.task.n_classes, np.int64), np.int32(0)
+        quotas = Draw().quotas(even, self.task.steps, self.task.batch_size)
+        numbers = Numbers(nothing, nothing, nothing, quotas, Loss().numbers(even))
+        fetched = jax.make_jaxpr(partial(self._rows, data, np.bool_(True)))(numbers, batch)
         return count_work(*fetched.jaxpr.eqns, *self.stages.late)
 
     def numbers(self, lanes: Sequence[Lane], folds: Sequence[int]) -> Numbers:

@@ -24,7 +24,7 @@ from kilter.comparison.executors.base import (
 from kilter.comparison.remedy import LossNumbers
 from kilter.losses import CrossEntropy
 from kilter.metrics import average_precision
-from kilter.sampling import draw_epoch, mix
+from kilter.sampling import draw_epoch, mix, mix_batch
 
 
 class Sequential(Executor):
@@ -86,17 +86,25 @@ def keras_loss(numbers: LossNumbers) -> CrossEntropy:
 
 
 def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the encoded rows and labels that a lane sees in an epoch, in order."""
+    """Return the encoded rows and labels that a lane sees in an epoch, in order.
+
+    Labels are rows of shares (rows, classes) if any training of the task mixes them.
+    """
     fold = task.folds[lane.fold]
     quotas = lane.training.draw.quotas(fold.layout.counts, task.steps, task.batch_size)
     circle, key = task.circle(lane.fold, lane.seed), task.key(lane.seed)
     rows, labels, tickets, shares = draw_epoch(
         quotas, fold.layout, circle, key, epoch, task.steps, task.batch_size
     )
-    if not len(fold.neighbors):
-        return fold.x[rows], labels
+    x = fold.x[rows]
+    if task.blends:
+        batch = np.arange(len(rows)) // task.batch_size * task.batch_size
+        partners = batch + tickets % task.batch_size
+        x, labels = mix_batch(np, quotas, x, labels, partners, shares, task.n_classes)
+    if not len(fold.neighbors) or quotas.kappa > 0:
+        return x, labels
     partners = fold.neighbors[rows, tickets % fold.neighbors.shape[1]]
-    return mix(np, fold.x[rows], fold.x[partners], shares, fold.blendable), labels
+    return mix(np, x, fold.x[partners], shares, fold.blendable), labels
 
 
 def _predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
