@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from kilter._types import Features, Part
 from kilter.comparison.folds import encode
 from kilter.comparison.plan import Plan
 from kilter.data import Encoder, load, split
-from kilter.sampling import class_neighbors
+from kilter.sampling import class_clusters, class_neighbors
 
 SMOTE, PLAIN = (Plan.make(name, folds=3, neighbors=4) for name in ("smote", "focal"))
 
@@ -99,6 +100,19 @@ def test_neighbours_are_there_when_a_remedy_mixes(dataset, splits) -> None:
         # SMOTE adds nothing to the largest class: its neighbours are not searched
         np.testing.assert_array_equal(fold.neighbors[largest].T, [np.flatnonzero(largest)] * 4)
     assert not any(len(fold.neighbors) for fold in encode(splits, dataset.schema, PLAIN).folds)
+
+
+def test_neighbors_in_a_cluster_stand_behind_those_in_the_class(table_of: Callable) -> None:
+    dataset = load(table_of(3), "target")
+    splits = split(dataset, 3, 0)
+    plan = Plan.make(["cluster-smote"], folds=3, neighbors=4)
+    plain = encode(splits, dataset.schema, SMOTE).folds
+    for fold, other in zip(encode(splits, dataset.schema, plan).folds, plain, strict=True):
+        near, within = np.hsplit(fold.neighbors, 2)
+        np.testing.assert_array_equal(near, other.neighbors)
+        short = np.flatnonzero(fold.layout.counts < fold.layout.counts.max())
+        clusters = class_clusters(fold.x, fold.labels, short, plan.seed)
+        np.testing.assert_array_equal(clusters[within], np.tile(clusters[:, None], 4))
 
 
 def test_folds_that_encode_to_different_widths_are_padded_with_zeros() -> None:

@@ -53,7 +53,7 @@ def test_draws_by_hand(name: str, slots: list[int], pool: list[int]) -> None:
 
 def test_only_smote_mixes_and_only_what_a_class_lacks() -> None:
     np.testing.assert_allclose(quotas("smote").mixed / TICKETS, [0, 0.9, 89 / 90], atol=1e-6)
-    for name in REMEDIES.keys() - {"smote", "mixup", "remix"}:
+    for name in REMEDIES.keys() - {"smote", "cluster-smote", "mixup", "remix"}:
         assert not quotas(name).mixed.any()
 
 
@@ -149,8 +149,9 @@ def test_the_baseline_is_always_there() -> None:
     assert find_remedies([]) == (REMEDIES[BASELINE],)
     assert find_remedies(["focal", BASELINE]) == (REMEDIES["focal"], REMEDIES[BASELINE])
     assert find_remedies(None) == tuple(REMEDIES[name] for name in USUAL)
-    asked = {"under-bagging", "self-paced", "cb-focal", "vs", "mixup", "remix", "drw", "ldam-drw"}
-    assert set(REMEDIES) - set(USUAL) == asked
+    ensembles, mixtures = {"under-bagging", "self-paced"}, {"cluster-smote", "mixup", "remix"}
+    losses = {"cb-focal", "vs", "drw", "ldam-drw"}
+    assert set(REMEDIES) - set(USUAL) == ensembles | mixtures | losses
 
 
 def test_a_remedy_of_ones_own_is_taken_as_it_is() -> None:

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
 
 from kilter._errors import ArgumentError
-from kilter.sampling import KMeansSMOTE, kmeans
+from kilter.sampling import KMeansSMOTE, class_clusters, kmeans
 from kilter.sampling.kmeans import mean_distance
 
 
@@ -325,3 +325,15 @@ def test_mean_distance_of_float32_does_not_leave_its_range(scale: float) -> None
 def test_mean_distance_of_duplicates_is_nothing() -> None:
     assert mean_distance(np.full((9, 3), 0.1)) == 0
     assert mean_distance(np.full((9, 3), 0.1, np.float32)) == 0
+
+
+def test_classes_are_parted_each_for_itself() -> None:
+    rng = np.random.default_rng(0)
+    places = np.repeat([0, 50, 100], 20)  # of class 1; class 2 lies at one, class 0 among all
+    x = np.concatenate([rng.normal(50, 40, 90), places, np.full(5, 50)])[:, None]
+    labels = np.repeat([0, 1, 2], [90, 60, 5])
+    found = class_clusters(x, labels, [1, 2])
+    assert set(found[labels == 0]) == {-1}
+    assert len(set(zip(places, found[labels == 1], strict=True))) == 3  # a cluster a place
+    assert len(set(found[labels == 2])) == 1  # five rows are not parted
+    assert not set(found[labels == 1]) & set(found[labels == 2])

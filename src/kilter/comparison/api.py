@@ -60,8 +60,8 @@ def compare(
     remedies : str or sequence of str or Remedy, optional
         Names, also as one string with commas. If not given, all that kilter knows but
         ``under-bagging`` and ``self-paced``, which train as long as most others together, and
-        ``cb-focal``, ``vs``, ``mixup`` and ``remix``, which seldom help a table more than
-        others do, and ``drw`` and ``ldam-drw``, which train twice.
+        ``cb-focal``, ``vs``, ``cluster-smote``, ``mixup`` and ``remix``, which are near to
+        others or seldom for tables, and ``drw`` and ``ldam-drw``, which train twice.
     folds, seeds : int
         Every remedy is trained ``folds * seeds`` times.
     metric : str

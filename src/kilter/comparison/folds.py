@@ -11,7 +11,7 @@ from kilter.comparison.executors.base import EncodedFold
 from kilter.comparison.plan import OWN, Plan
 from kilter.comparison.remedy import with_needs
 from kilter.data import Encoder
-from kilter.sampling import Layout, class_neighbors
+from kilter.sampling import Layout, class_clusters, class_neighbors
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,26 @@ def encode(splits: tuple[Split, ...], schema: Schema, plan: Plan) -> EncodedSpli
     bins = plan.network != OWN
     encoders = tuple(Encoder.fit(split.train, schema, bins=bins) for split in splits)
     width = max(encoder.width for encoder in encoders)
-    k = plan.neighbors if _mixes(plan) else 0
     folds = (
-        _encode_fold(split, encoder, width, len(schema.classes), k)
+        _encode_fold(split, encoder, width, len(schema.classes), plan)
         for split, encoder in zip(splits, encoders, strict=True)
     )
     return EncodedSplits(encoders, tuple(folds))
 
 
-def _mixes(plan: Plan) -> bool:
-    """Say whether a training mixes rows with their neighbours."""
+def _neighbors(x: np.ndarray, labels: np.ndarray, layout: Layout, plan: Plan) -> np.ndarray:
+    """Find what rows are mixed with, as far as a training of the plan does."""
     trainings = with_needs(one for remedy in plan.remedies for one in remedy.trainings)
-    return any(training.draw.synthetic for training in trainings)
+    draws = [training.draw for training in trainings if training.draw.synthetic]
+    if not draws:
+        return np.empty((0, 0), np.int32)
+    short = _short_of_largest(layout)
+    near = class_neighbors(x, labels, plan.neighbors, short)
+    if not any(draw.clustered for draw in draws):
+        return near
+    clusters = class_clusters(x, labels, short, plan.seed)
+    within = class_neighbors(x, clusters, plan.neighbors, np.unique(clusters[clusters >= 0]))
+    return np.concatenate([near, within], axis=1)
 
 
 def encode_all(dataset: Dataset, plan: Plan) -> tuple[Encoder, EncodedFold]:
@@ -49,15 +57,16 @@ def encode_all(dataset: Dataset, plan: Plan) -> tuple[Encoder, EncodedFold]:
     return encoded.encoders[0], encoded.folds[0]
 
 
-def _encode_fold(split: Split, encoder: Encoder, width: int, n_classes: int, k: int) -> EncodedFold:
+def _encode_fold(
+    split: Split, encoder: Encoder, width: int, n_classes: int, plan: Plan
+) -> EncodedFold:
     train, validation, test = (
         pad(encoder.transform(part.features), width)
         for part in (split.train, split.validation, split.test)
     )
     layout = Layout.of(split.train.labels, n_classes)
     x, labels = train[layout.order], split.train.labels[layout.order]
-    short = _short_of_largest(layout)
-    neighbors = class_neighbors(x, labels, k, short) if k else np.empty((0, 0), np.int32)
+    neighbors = _neighbors(x, labels, layout, plan)
     blendable = np.pad(encoder.blendable, (0, width - encoder.width))
     return EncodedFold(
         x, labels, layout, neighbors, blendable, validation, split.validation.labels, test

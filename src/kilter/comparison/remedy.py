@@ -42,6 +42,8 @@ class Draw:
         their nearest neighbours (SMOTE), drawn anew each time.
     neighbors : int
         How many of them; 0 for as many as the plan says, which is the most.
+    clustered : bool
+        Those of the row's own cluster: a class is parted by k-means into at most eight.
     part : int
         Which subset ``shrink`` keeps: those of different parts have no row in common while
         there are enough.
@@ -61,6 +63,7 @@ class Draw:
     per_batch: bool = False
     synthetic: bool = False
     neighbors: int = 0
+    clustered: bool = False
     part: int = 0
     paced: bool = False
     mixup: bool = False
@@ -98,6 +101,7 @@ class Draw:
             mixed=np.round(mixed * TICKETS).astype(np.int32),
             near=np.int32(self.neighbors),
             per_batch=np.int32(self.per_batch),
+            clustered=np.int32(self.clustered),
             kappa=np.float32((self.kappa or np.inf) if self.mixup else 0),
         )
 
@@ -319,6 +323,7 @@ ENSEMBLES = (
 MORE = (
     Remedy("cb-focal", loss=Loss(weights="effective", gamma=2)),
     Remedy("vs", loss=Loss(prior=1, scale=0.3)),
+    Remedy("cluster-smote", draw=Draw(power=0, synthetic=True, clustered=True)),
     Remedy("mixup", draw=Draw(mixup=True)),
     Remedy("remix", draw=Draw(mixup=True, kappa=3)),
     Remedy("drw", loss=Loss(weights="effective"), after=REMEDIES["none"]),

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kilter.sampling.borderline import BorderlineSMOTE
     from kilter.sampling.cleaning import EditedNearestNeighbours, TomekLinks
     from kilter.sampling.combined import SMOTEENN, SMOTETomek
-    from kilter.sampling.kmeans import KMeansSMOTE
+    from kilter.sampling.kmeans import KMeansSMOTE, class_clusters
     from kilter.sampling.mixed import SMOTENC
     from kilter.sampling.multilabel import MLSMOTE, LabelPowerset
     from kilter.sampling.neighbors import Neighbors, class_neighbors
@@ -62,6 +62,7 @@ _HOMES = {
     "SMOTETomek": "combined",
     "SVMSMOTE": "svm",
     "TomekLinks": "cleaning",
+    "class_clusters": "kmeans",
     "class_neighbors": "neighbors",
 }
 
@@ -92,6 +93,7 @@ __all__ = [
     "SMOTETomek",
     "TomekLinks",
     "apportion",
+    "class_clusters",
     "class_neighbors",
     "draw_base",
     "draw_epoch",

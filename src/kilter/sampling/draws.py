@@ -55,7 +55,8 @@ class Quotas(NamedTuple):
     is 1. ``pool`` is how many of the class's rows take part, and ``first`` at which place of
     its circle they begin. ``mixed`` is the number of tickets out of `TICKETS` that make a draw
     a mixture with a neighbour, and ``near`` among how many of the nearest; 0 for all known.
-    Where ``kappa`` is above 0 mixtures are with any row of the batch, and of labels as well,
+    ``clustered`` is 1 where neighbours are those of the row's cluster. Where ``kappa`` is above
+    0 mixtures are with any row of the batch, and of labels as well,
     but for classes that are so many times as rare as the other; infinite if that is none.
     """
 
@@ -65,6 +66,7 @@ class Quotas(NamedTuple):
     mixed: Any
     near: Any
     per_batch: Any
+    clustered: Any = np.int32(0)
     kappa: Any = np.float32(0)
 
 

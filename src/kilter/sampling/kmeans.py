@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +22,8 @@ from kilter.sampling.synthetic import as_neighbors, pick
 
 BLOCK = 1024  # rows whose distances are added up at once
 SAMPLE = 20_000  # rows that clusters are found on
+CLUSTERS = 8  # of a class
+CLUSTER_ROWS = 6  # on average, or there are fewer
 
 
 class KMeansSMOTE(SMOTE):
@@ -204,3 +207,48 @@ def mean_distance(x: Any) -> float:
             both = 1 if mine == theirs else 2
             total += both * block.sum(axis=1).sum(dtype=np.float64)
     return float(total * cells.scale / (rows * (rows - 1)))
+
+
+def class_clusters(
+    x: np.ndarray, labels: np.ndarray, classes: Iterable[int], seed: int = 0
+) -> np.ndarray:
+    """Part the rows of classes into clusters by k-means.
+
+    Use it before `class_neighbors`, for mixtures that do not lie between two groups of a class.
+
+    Parameters
+    ----------
+    x : float array of shape (rows, width)
+        Training rows, encoded.
+    labels : int array of shape (rows,)
+        A row's class.
+    classes : iterable of int
+        Classes to part, into eight clusters each; fewer where one would have less than six
+        rows on average, or rows repeat.
+    seed : int
+        Of k-means.
+
+    Returns
+    -------
+    int array of shape (rows,)
+        Each row's cluster, numbered over all classes; -1 for rows of others.
+
+    References
+    ----------
+    Cieslak, Chawla, Striegel: Combating imbalance in network intrusion datasets, GrC 2006.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.repeat([[0.0], [9.0], [5.0]], 6, axis=0)
+    >>> class_clusters(x, np.repeat([1, 1, 0], 6), [1]).tolist()[5:13]
+    [1, 0, 0, 0, 0, 0, 0, -1]
+    """
+    found, known = np.full(len(x), -1), 0
+    for label in classes:
+        rows = np.flatnonzero(labels == label)
+        different = len(np.unique(x[rows], axis=0))
+        clusters = max(1, min(CLUSTERS, len(rows) // CLUSTER_ROWS, different))
+        found[rows] = known + KMeans(clusters, n_init=1, random_state=seed).fit_predict(x[rows])
+        known += clusters
+    return found

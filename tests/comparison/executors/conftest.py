@@ -30,7 +30,7 @@ def make_task(n_classes: int, dropout: float = 0.0, rows: tuple[int, int] = (300
     from kilter.comparison.executors.base import EncodedFold, Task
     from kilter.comparison.plan import Plan
     from kilter.models import mlp, tabm
-    from kilter.sampling import Layout, class_neighbors
+    from kilter.sampling import Layout, class_clusters, class_neighbors
 
     def fold(seed: int, rows: int) -> EncodedFold:
         rng = np.random.default_rng(seed)
@@ -40,7 +40,8 @@ def make_task(n_classes: int, dropout: float = 0.0, rows: tuple[int, int] = (300
         x[:, 3] = x[:, 3] > 0
         layout = Layout.of(labels[:rows], n_classes)
         train, truth = x[:rows][layout.order], labels[:rows][layout.order]
-        near = class_neighbors(train, truth, 5)
+        clusters = class_clusters(train, truth, range(n_classes))
+        near = np.hstack([class_neighbors(train, each, 5) for each in (truth, clusters)])
         blendable = np.array([True, True, True, False])
         validation = x[rows : rows + 120], labels[rows : rows + 120]
         return EncodedFold(train, truth, layout, near, blendable, *validation, x[rows + 120 :])

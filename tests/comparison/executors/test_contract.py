@@ -35,7 +35,7 @@ def test_sequential_agrees_with_lanes_on_every_remedy(reference, in_order):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes are JAX's own")
-@pytest.mark.parametrize("names", [["drw", "ldam-drw"], ["mixup", "remix", "smote"]])
+@pytest.mark.parametrize("names", [["drw", "ldam-drw"], ["mixup", "remix", "cluster-smote"]])
 def test_what_has_to_be_named_agrees_too(task_of, in_order, names):
     from kilter.comparison.executors.lanes import Lanes
 

@@ -33,7 +33,8 @@ class EncodedFold:
     """One fold as the network sees it.
 
     ``x`` and ``labels`` are the training part sorted by class, as ``layout`` says;
-    ``neighbors`` (rows, k) is there if a remedy mixes. Of the test part only the features
+    ``neighbors`` (rows, k) is there if a remedy mixes; with those in the row's cluster behind
+    them, (rows, 2 k), if a remedy asks for these. Of the test part only the features
     are handed out: its labels stay with the judge.
     """
 

@@ -150,7 +150,9 @@ class Program:
             shares = jnp.where(quotas.kappa > 0, 0, shares)
         if data.neighbors is None:
             return x, labels
-        mixed = partial(_mixed, data, offset, rows, tickets, shares)
+        k = self.task.plan.neighbors
+        columns = numbers.quotas.clustered * k + tickets % k
+        mixed = partial(_mixed, data, offset, rows, columns, shares)
         return jax.lax.cond(mixes, mixed, lambda x: x, x), labels
 
     def _step(
@@ -296,8 +298,8 @@ class Program:
         return [values[id(variable)] for variable in model.weights]
 
 
-def _mixed(data: Data, offset: Any, rows: Any, tickets: Any, shares: Any, x: Any) -> Any:
-    near = data.neighbors[offset + rows, tickets % data.neighbors.shape[1]]
+def _mixed(data: Data, offset: Any, rows: Any, columns: Any, shares: Any, x: Any) -> Any:
+    near = data.neighbors[offset + rows, columns]
     return mix(jnp, x, data.x[offset + near], shares, data.blendable)
 
 

@@ -103,7 +103,8 @@ def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[np.ndarray, np.ndarr
         x, labels = mix_batch(np, quotas, x, labels, partners, shares, task.n_classes)
     if not len(fold.neighbors) or quotas.kappa > 0:
         return x, labels
-    partners = fold.neighbors[rows, tickets % fold.neighbors.shape[1]]
+    k = task.plan.neighbors
+    partners = fold.neighbors[rows, quotas.clustered * k + tickets % k]
     return mix(np, x, fold.x[partners], shares, fold.blendable), labels
 
 
