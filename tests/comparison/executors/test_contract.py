@@ -21,10 +21,15 @@ SCORES = 1e-2
 
 def test_sequential_agrees_with_lanes_on_every_remedy(reference, in_order):
     task, arrays = reference
-    trained = in_order(Sequential().train(task, lanes_of(task.plan)))
-    assert len(trained) == 9 * 2
+    lanes = sorted(lanes_of(task.plan), key=repr)
+    assert len(lanes) == 9 * 2
+    # Every training on one of the two folds: a perceptron on this one, an ensemble on that one.
+    first = task.plan.network == "mlp"
+    numbers = [number for number in range(len(lanes)) if (number // 2 + number + first) % 2]
+    trained = in_order(Sequential().train(task, [lanes[number] for number in numbers]))
     same_epoch = 0
-    for number, one in enumerate(trained):
+    for number, one in zip(numbers, trained, strict=True):
+        assert one.lane == lanes[number]
         assert one.score == pytest.approx(arrays[f"{number}_score"], abs=SCORES), one.lane
         if one.epoch == arrays[f"{number}_epoch"]:
             same_epoch += 1

@@ -103,7 +103,7 @@ def test_blocks_of_any_size_are_one_fit_after_another(
     assert blocks[0] == -(-6 // size)
     assert len(set(blocks) - {0}) > (size < 6)  # some left early, the rest moved
     # the second fold lies at an offset, and is smaller
-    smote = [lane for lane in lanes if lane.training[0].synthetic and lane.fold == 1]
+    smote = [lane for lane in lanes if lane.training.draw.synthetic and lane.fold == 1]
     for alone in Sequential().train(task, smote):
         one = together[alone.lane]
         agree(one, alone)
@@ -174,7 +174,7 @@ def test_pools_are_lanes_of_one_seed_with_those_that_mix_side_by_side(task_of: C
     pools = engine.pools(lanes_of(task.plan))
     assert [{lane.seed for lane in pool} for pool in pools] == [{0}, {1}, {2}]
     for pool in pools:
-        mixing = [lane.training[0].synthetic for lane in pool]
+        mixing = [lane.training.draw.synthetic for lane in pool]
         assert mixing == sorted(mixing)
         assert any(mixing)
 

@@ -42,7 +42,7 @@ def test_the_last_epoch_is_what_comes_back_if_that_is_asked_for(task_of: Callabl
     (one,) = Sequential().train(task, [lane])
     assert one.epoch == 2
     model = task.network(0, 0)
-    numbers = one.lane.training[1].numbers(task.folds[0].layout.counts)
+    numbers = one.lane.training.loss.numbers(task.folds[0].layout.counts)
     model.compile(task.optimizer(), sequential.keras_loss(numbers))
     for epoch in range(3):
         x, y = sequential.epoch_rows(task, one.lane, epoch)
