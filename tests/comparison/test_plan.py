@@ -42,6 +42,11 @@ def test_a_plan_of_everything_comes_back_too() -> None:
     assert plan.remedies == tuple(REMEDIES.values())
 
 
+def test_a_plan_trains_what_its_remedies_need_first() -> None:
+    plain, late = Plan.make(["drw"]).trainings
+    assert late.after == plain
+
+
 def test_a_plan_is_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
         Plan.make().folds = 3  # type: ignore[misc]

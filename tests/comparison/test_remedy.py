@@ -72,6 +72,11 @@ def test_mixtures_that_cannot_be(given: dict) -> None:
         Draw(**given)
 
 
+def test_clusters_are_for_what_is_mixed() -> None:
+    with pytest.raises(ArgumentError, match="`clustered` needs `synthetic`"):
+        Draw(clustered=True)
+
+
 def test_the_power_of_a_draw_goes_from_natural_to_balanced() -> None:
     square_root = Draw(power=0.5).quotas(np.array([64, 16, 1]), 1, 130)
     assert square_root.slots.tolist() == [80, 40, 10]  # 8 : 4 : 1 of 130
@@ -240,12 +245,25 @@ def test_one_name_is_not_several_members() -> None:
         Remedy("x", members="none")
 
 
+@pytest.mark.parametrize("after", [5, ["none"]])
+def test_what_is_no_remedy_is_no_remedy(after: object) -> None:
+    with pytest.raises(ArgumentTypeError, match="`after` must be names or `Remedy` values; got"):
+        Remedy("x", after=after)
+
+
+def test_what_many_paced_parts_need_is_found_at_once() -> None:
+    draws = [Draw(power=0, shrink=True, part=part, paced=part > 0) for part in range(40)]
+    last = Training(draws[-1], Loss())
+    assert [one.draw for one in last.needs()] == draws[:-1]
+    assert last.round == 39
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"members": ("nome",)}, "knows no `nome`.*Did you mean"),
+        ({"members": ("nome",)}, "`members` knows no `nome`.*Did you mean"),
         ({"members": ("blend",)}, "`members` must be remedies without members"),
-        ({"members": (), "after": "nome"}, "knows no `nome`.*Did you mean"),
+        ({"members": (), "after": "nome"}, "`after` knows no `nome`.*Did you mean"),
         ({"members": (), "after": "blend"}, "`after` must be a remedy without members.*`blend`"),
         ({"after": "none"}, "for one without members; got `none` for `x`"),
         ({"join": "stak"}, "`join` must be one of .*Did you mean `stack`"),

@@ -118,7 +118,7 @@ def test_what_goes_on_from_others_trains_together(small: Callable) -> None:
 
 @pytest.mark.backend
 def test_deferred_weights_go_on_from_the_best_plain_network(small: Callable) -> None:
-    """With no epoch that is better, the network that comes back is the one it began with."""
+    """Without a learning rate, the network that comes back is the one it began with."""
     parts = small(remedies="drw", folds=2, seeds=1, epochs=2)
     *first, second = train_in_rounds(Sequential(), parts.task, lanes_of(parts.plan))
     (plain,) = [

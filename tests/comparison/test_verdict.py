@@ -197,3 +197,8 @@ def test_an_ensemble_that_helps_is_said_to_have_more_networks() -> None:
         "It joins 12 networks where the baseline averages 3: with 12 seeds the baseline alone "
         "may gain a part of that." in said
     )
+
+
+def test_what_is_trained_twice_is_said_to_be() -> None:
+    said = text([against("drw", 0.75, 0.05, 0.97), BASE])
+    assert "It goes on from the best network of none: a second training alone may gain" in said

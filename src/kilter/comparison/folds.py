@@ -9,7 +9,6 @@ import numpy as np
 from kilter._types import Dataset, Schema, Split, Test, Train, Validation
 from kilter.comparison.executors.base import EncodedFold
 from kilter.comparison.plan import OWN, Plan
-from kilter.comparison.remedy import with_needs
 from kilter.data import Encoder
 from kilter.sampling import Layout, class_clusters, class_neighbors
 
@@ -36,8 +35,7 @@ def encode(splits: tuple[Split, ...], schema: Schema, plan: Plan) -> EncodedSpli
 
 def _neighbors(x: np.ndarray, labels: np.ndarray, layout: Layout, plan: Plan) -> np.ndarray:
     """Find what rows are mixed with, as far as a training of the plan does."""
-    trainings = with_needs(one for remedy in plan.remedies for one in remedy.trainings)
-    draws = [training.draw for training in trainings if training.draw.synthetic]
+    draws = [training.draw for training in plan.trainings if training.draw.synthetic]
     if not draws:
         return np.empty((0, 0), np.int32)
     short = _short_of_largest(layout)

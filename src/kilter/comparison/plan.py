@@ -11,7 +11,7 @@ from os import PathLike
 from typing import Any
 
 from kilter._errors import ArgumentError, ArgumentTypeError, did_you_mean
-from kilter.comparison.remedy import Decide, Draw, Loss, Remedy, find_remedies
+from kilter.comparison.remedy import Decide, Draw, Loss, Remedy, Training, find_remedies, with_needs
 from kilter.models import find_build
 
 METRICS = {
@@ -147,6 +147,11 @@ class Plan:
         return cls(find_remedies(remedies), **settings)
 
     @property
+    def trainings(self) -> tuple[Training, ...]:
+        """What is trained for its remedies, each once and behind what it needs."""
+        return with_needs(one for remedy in self.remedies for one in remedy.trainings)
+
+    @property
     def higher_is_better(self) -> bool:
         """Whether a higher value of the metric is a better one."""
         return METRICS[self.metric]
@@ -176,7 +181,7 @@ def _remedy(plain: dict[str, Any]) -> Remedy:
     slots = {"draw": Draw, "loss": Loss, "decide": Decide}
     made = {name: slot(**plain[name]) for name, slot in slots.items()}
     members = tuple(map(_remedy, plain["members"]))
-    after = plain["after"] and _remedy(plain["after"])
+    after = _remedy(plain["after"]) if plain.get("after") else None
     return Remedy(plain["name"], **made, members=members, join=plain["join"], after=after)
 
 

@@ -14,7 +14,6 @@ from kilter._types import Dataset, Split
 from kilter.comparison.executors.base import EncodedFold, Lane, Task
 from kilter.comparison.folds import encode
 from kilter.comparison.plan import OWN, Plan
-from kilter.comparison.remedy import with_needs
 from kilter.data import rarest_class, split
 from kilter.data.encode import SCALES
 from kilter.models import mlp, own_network, tabm, warn_if_lost
@@ -63,10 +62,9 @@ def _own_builder(build: Any) -> Callable[[int, int, int], keras.Model]:
 
 def lanes_of(plan: Plan) -> list[Lane]:
     """Return every training of the plan, and what those need, each once."""
-    trainings = with_needs(one for remedy in plan.remedies for one in remedy.trainings)
     return [
         Lane(training, fold, seed)
         for fold in range(plan.folds)
         for seed in range(plan.seeds)
-        for training in trainings
+        for training in plan.trainings
     ]

@@ -38,7 +38,7 @@ from kilter.models import average_networks
 
 
 class Final(NamedTuple):
-    """What is handed over of a remedy, and for how many epochs its networks were trained."""
+    """What is handed over of a remedy, and for how many epochs its networks were trained in all."""
 
     model: Model
     epochs: int
@@ -82,7 +82,7 @@ def hand_over(
     }
     encoder, network = refit(executor, plan, dataset, remedy, epochs, joint, observe)
     model = Model(dataset.schema, encoder, network, calibrator, decision)
-    return Final(model, best_epochs([one for member in members for one in member]))
+    return Final(model, round(float(np.mean([_in_all(one, epochs) for one in remedy.trainings]))))
 
 
 def without_folds(executor: Executor, plan: Plan, dataset: Dataset, remedy: Remedy) -> Model:
@@ -125,6 +125,12 @@ def refit(
         for training in remedy.trainings
     ]
     return encoder, members[0] if joint is None else join_networks(members, joint)
+
+
+def _in_all(training: Training, epochs: Mapping[Training, int]) -> int:
+    """Return its epochs, with those of what it goes on from."""
+    before = 0 if training.after is None else _in_all(training.after, epochs)
+    return epochs[training] + before
 
 
 def best_epochs(trained: Sequence[Trained]) -> int:

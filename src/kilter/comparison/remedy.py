@@ -43,7 +43,8 @@ class Draw:
     neighbors : int
         How many of them; 0 for as many as the plan says, which is the most.
     clustered : bool
-        Those of the row's own cluster: a class is parted by k-means into at most eight.
+        Those of the row's own cluster: a class is parted by k-means into at most eight, of six
+        rows on average. Fewer than twelve are not parted.
     part : int
         Which subset ``shrink`` keeps: those of different parts have no row in common while
         there are enough.
@@ -75,6 +76,8 @@ class Draw:
                 "`part` must be at least 0, and a `paced` draw needs `shrink` and a part above 0: "
                 f"the first has nothing to go by. Got part {self.part}."
             )
+        if self.clustered and not self.synthetic:
+            raise ArgumentError("`clustered` needs `synthetic`: it says what rows are mixed with.")
         if (self.mixup and self.synthetic) or (self.kappa and not (self.mixup and self.kappa >= 1)):
             raise ArgumentError(
                 "`mixup` does not go with `synthetic`, which mixes as well, and `kappa` must be "
@@ -190,8 +193,9 @@ class Training(NamedTuple):
         return max((before.round + 1 for before in self._before()), default=0)
 
     def _before(self) -> list[Training]:
+        """Return what it hangs on itself; of paced parts that is the last, which has the rest."""
         after = [] if self.after is None else [self.after]
-        return [*after, *(self._replace(draw=draw) for draw in self.draw.earlier())]
+        return [*after, *(self._replace(draw=draw) for draw in self.draw.earlier()[-1:])]
 
 
 def with_needs(trainings: Iterable[Training]) -> tuple[Training, ...]:
@@ -245,7 +249,8 @@ class Remedy:
                 f"`members` must be several names or remedies; got {self.members!r}. Put them into "
                 "a tuple."
             )
-        object.__setattr__(self, "members", tuple(map(_find, self.members)))
+        members = tuple(_find(member, "members") for member in self.members)
+        object.__setattr__(self, "members", members)
         if any(member.members for member in self.members):
             raise ArgumentError(
                 "`members` must be remedies without members of their own. Name those instead."
@@ -256,7 +261,7 @@ class Remedy:
                 + did_you_mean(str(self.join), JOINTS)
             )
         if self.after is not None:
-            object.__setattr__(self, "after", _find(self.after))
+            object.__setattr__(self, "after", _find(self.after, "after"))
             if self.members or self.after.members:
                 raise ArgumentError(
                     "`after` must be a remedy without members, for one without members; got "
@@ -272,14 +277,19 @@ class Remedy:
         return (Training(self.draw, self.loss, after),)
 
 
-def _find(name: str | Remedy) -> Remedy:
+def _find(name: str | Remedy, argument: str = "remedies") -> Remedy:
     """Return a remedy by its name."""
     if isinstance(name, Remedy):
         return name
+    if not isinstance(name, str):
+        raise ArgumentTypeError(
+            f"`{argument}` must be names or `Remedy` values; got {name!r}. Known names are "
+            f"{', '.join(REMEDIES)}."
+        )
     if name not in REMEDIES:
         raise ArgumentError(
-            f"`remedies` knows no `{name}`.{did_you_mean(str(name), REMEDIES)} "
-            f"Known are {', '.join(REMEDIES)}."
+            f"`{argument}` knows no `{name}`.{did_you_mean(name, REMEDIES)} Known are "
+            f"{', '.join(REMEDIES)}; a `Remedy` of your own is given itself."
         )
     return REMEDIES[name]
 
@@ -311,7 +321,7 @@ def _parts(paced: bool) -> tuple[Remedy, ...]:
     return tuple(Remedy(f"part-{draw.part}", draw=draw) for draw in draws)
 
 
-THREE = tuple(map(_find, ("none", "oversample", "undersample")))
+THREE = tuple(REMEDIES[name] for name in ("none", "oversample", "undersample"))
 DISTINCT = tuple({one.trainings: one for one in SINGLE}.values())
 ENSEMBLES = (
     Remedy("under-bagging", members=_parts(paced=False)),

@@ -137,12 +137,17 @@ def _it_helps(plan: Plan, chosen: Against, rivals: int) -> list[str]:
         f"(95% interval of the gain {_interval(chosen)}).",
         f"The probability that it is better by more than {chosen.rope:.2g} is "
         f"{percent(chosen.p_better)}{luck}.",
-        *_more_networks(plan, chosen.outcome.remedy),
+        *_more_training(plan, chosen.outcome.remedy),
     ]
 
 
-def _more_networks(plan: Plan, remedy: Remedy) -> list[str]:
+def _more_training(plan: Plan, remedy: Remedy) -> list[str]:
     members = len(remedy.trainings)
+    if remedy.after is not None:
+        return [
+            f"It goes on from the best network of {remedy.after.name}: a second training alone may "
+            "gain a part of that."
+        ]
     if members == 1:
         return []
     return [

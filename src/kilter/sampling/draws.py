@@ -202,7 +202,8 @@ def draw_rows(
     -------
     rows, labels, tickets, shares
         Each of shape (draws,). ``shares`` is how much of a partner goes in: 0 for a row as
-        it is. A partner is the row's neighbour number ``ticket % k``.
+        it is. A partner is the row's neighbour number ``ticket % k``, or with ``kappa`` the
+        row at the place ``ticket % batch_size`` of the batch.
     """
     slot = xp.where(quotas.per_batch > 0, base.positions % batch_size, base.slots)
     batch = xp.where(quotas.per_batch > 0, base.positions // batch_size, 0)

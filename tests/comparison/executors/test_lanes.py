@@ -222,6 +222,13 @@ def test_a_forecast_needs_jax(task_of: Callable, monkeypatch: pytest.MonkeyPatch
         Lanes().forecast(task, lanes_of(task.plan))
 
 
+def test_a_forecast_counts_what_goes_on_from_another_alike(task_of: Callable) -> None:
+    task = task_of(2, remedies=["drw"])
+    found = Lanes().forecast(task, lanes_of(task.plan))
+    assert found.trainings == 2 * 2
+    assert 0 < found.seconds <= found.most
+
+
 def test_a_forecast_counts_epochs_by_hand(
     task_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
