@@ -325,7 +325,8 @@ def show(rows: dict[str, dict[str, dict[str, float]]], busy: bool) -> None:
         print(f"\n## {figure}\n\n| table | {' | '.join(names)} |")
         print(f"|---|{'---|' * len(names)}")
         for table, row in rows.items():
-            cells = [f"{row[name][figure]:.3f}" if name in row else "" for name in names]
+            digits = 1 if figure == "seconds" else 3
+            cells = [f"{row[name][figure]:.{digits}f}" if name in row else "" for name in names]
             print(f"| {table} | {' | '.join(cells)} |")
 
 
