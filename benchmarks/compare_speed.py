@@ -40,7 +40,8 @@ from kilter import Remedy
 from kilter.comparison.executors.base import EncodedFold, Lane, Task
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import lanes_of
-from kilter.comparison.remedy import Draw, Loss, find_remedies
+from kilter.comparison.remedy import find_remedies
+from kilter.comparison.training import Draw, Loss
 
 TABLES = ("mammography", "page-blocks", "abalone9-18")
 EPOCHS, REPEATS = 30, 3

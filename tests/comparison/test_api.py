@@ -18,7 +18,8 @@ from sklearn.metrics import average_precision_score
 import kilter
 from kilter._errors import ArgumentError, ArgumentTypeError, KilterError, SourceError
 from kilter.comparison.api import compare, forecast
-from kilter.comparison.remedy import USUAL, Draw, Remedy
+from kilter.comparison.remedy import USUAL, Remedy
+from kilter.comparison.training import Draw
 from kilter.decide import Costs, Threshold
 
 FAST: dict[str, Any] = {"remedies": "smote", "folds": 2, "seeds": 1, "hidden": (4,)}

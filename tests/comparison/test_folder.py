@@ -19,8 +19,8 @@ from kilter.comparison.api import compare
 from kilter.comparison.executors.base import Lane, Trained
 from kilter.comparison.folder import RunFolder, fingerprint
 from kilter.comparison.plan import Plan
-from kilter.comparison.remedy import Draw, Loss
 from kilter.comparison.result import FILES
+from kilter.comparison.training import Draw, Loss
 from kilter.data import load
 from kilter.models import mlp, tabm
 

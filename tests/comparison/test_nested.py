@@ -14,8 +14,8 @@ from kilter._errors import ArgumentError, DataError, TooFewRowsError
 from kilter.comparison import nested, verdict
 from kilter.comparison.nested import _inner_splits, search
 from kilter.comparison.plan import Plan
-from kilter.comparison.remedy import Draw, Loss
 from kilter.comparison.space import Candidate
+from kilter.comparison.training import Draw, Loss
 from kilter.data import load, split
 from made_data import make_dataset
 

@@ -11,7 +11,8 @@ import pytest
 from kilter._errors import ArgumentError
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import lanes_of, prepare
-from kilter.comparison.remedy import REMEDIES, Draw, Remedy
+from kilter.comparison.remedy import REMEDIES, Remedy
+from kilter.comparison.training import Draw
 from kilter.data import load
 from kilter.models import Members
 

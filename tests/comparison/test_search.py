@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from kilter._errors import BackendError
-from kilter.comparison.remedy import Draw, Loss
 from kilter.comparison.search import Search
 from kilter.comparison.space import Candidate, known
+from kilter.comparison.training import Draw, Loss
 
 RUNGS = [[(0, 0)], [(0, 0), (1, 0), (2, 0)], [(fold, seed) for fold in range(3) for seed in (0, 1)]]
 
@@ -73,7 +73,7 @@ def test_it_begins_with_what_is_known() -> None:
     assert first[0] == Candidate("mlp", Draw(), Loss())
     assert first[1] == Candidate("tabm", Draw(), Loss())
     assert Candidate("mlp", Draw(), Loss(prior=1.0)) in first
-    assert Candidate("mlp", Draw(power=0, synthetic=True, neighbors=5), Loss()) in first
+    assert Candidate("mlp", Draw(power=0, partner="neighbor", neighbors=5), Loss()) in first
     assert len(set(first)) == len(first)
 
 

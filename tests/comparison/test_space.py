@@ -5,12 +5,12 @@ from __future__ import annotations
 import optuna
 import pytest
 
-from kilter.comparison.remedy import Draw, Loss
 from kilter.comparison.space import NEIGHBORS, Candidate, known, suggest
+from kilter.comparison.training import Draw, Loss
 
 
 def test_candidates_say_what_they_are() -> None:
-    draw = Draw(power=0.25, synthetic=True, neighbors=7)
+    draw = Draw(power=0.25, partner="neighbor", neighbors=7)
     said = [
         str(Candidate("tabm", draw, Loss(gamma=2))),
         str(Candidate("mlp", Draw(), Loss())),

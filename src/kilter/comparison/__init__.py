@@ -3,9 +3,10 @@
 from kilter.comparison.api import compare, forecast, tune
 from kilter.comparison.executors.base import Forecast
 from kilter.comparison.plan import Plan
-from kilter.comparison.remedy import BASELINE, REMEDIES, Decide, Draw, Loss, Remedy
+from kilter.comparison.remedy import BASELINE, REMEDIES, Decide, Remedy
 from kilter.comparison.result import Result
 from kilter.comparison.run import Progress, run
+from kilter.comparison.training import Draw, Loss
 
 __all__ = [
     "BASELINE",

@@ -9,6 +9,7 @@ import numpy as np
 from kilter._types import Dataset, Schema, Split, Test, Train, Validation
 from kilter.comparison.executors.base import EncodedFold
 from kilter.comparison.plan import OWN, Plan
+from kilter.comparison.training import CLUSTER
 from kilter.data import Encoder
 from kilter.sampling import Layout, class_clusters, class_neighbors
 
@@ -40,7 +41,7 @@ def _neighbors(x: np.ndarray, labels: np.ndarray, layout: Layout, plan: Plan) ->
         return np.empty((0, 0), np.int32)
     short = _short_of_largest(layout)
     near = class_neighbors(x, labels, plan.neighbors, short)
-    if not any(draw.clustered for draw in draws):
+    if not any(draw.partner == CLUSTER for draw in draws):
         return near
     clusters = class_clusters(x, labels, short, plan.seed)
     within = class_neighbors(x, clusters, plan.neighbors, np.unique(clusters[clusters >= 0]))

@@ -20,7 +20,8 @@ from kilter import metrics
 from kilter._types import Split, TestScores, ValidationScores
 from kilter.comparison.executors.base import Trained
 from kilter.comparison.plan import Plan
-from kilter.comparison.remedy import Remedy, with_needs
+from kilter.comparison.remedy import Remedy
+from kilter.comparison.training import with_needs
 from kilter.decide import Calibrator, Costs, Threshold
 from kilter.ensemble import JOINTS, Joint
 

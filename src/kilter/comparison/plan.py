@@ -11,7 +11,8 @@ from os import PathLike
 from typing import Any
 
 from kilter._errors import ArgumentError, ArgumentTypeError, did_you_mean
-from kilter.comparison.remedy import Decide, Draw, Loss, Remedy, Training, find_remedies, with_needs
+from kilter.comparison.remedy import Decide, Remedy, find_remedies
+from kilter.comparison.training import Draw, Loss, Training, with_needs
 from kilter.models import find_build
 
 METRICS = {

@@ -29,8 +29,9 @@ from kilter.comparison.judge import (
 )
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import make_task
-from kilter.comparison.remedy import Remedy, Training, with_needs
+from kilter.comparison.remedy import Remedy
 from kilter.comparison.rounds import train_in_rounds
+from kilter.comparison.training import Training, with_needs
 from kilter.data import Encoder, rarest_class
 from kilter.decide import Calibrator, Threshold
 from kilter.ensemble import Average, Joint, join_networks

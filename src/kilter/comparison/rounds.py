@@ -21,7 +21,8 @@ import numpy as np
 from scipy.special import softmax
 
 from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained
-from kilter.comparison.remedy import PARTS, Training
+from kilter.comparison.remedy import PARTS
+from kilter.comparison.training import Training
 from kilter.sampling import philox
 
 DEGREES = 5  # of hardness, as in the paper

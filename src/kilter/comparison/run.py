@@ -21,10 +21,11 @@ from kilter.comparison.judge import Outcome, judge, of_remedy
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import lanes_of, prepare
 from kilter.comparison.refit import Final, hand_over, without_folds
-from kilter.comparison.remedy import Remedy, with_needs
+from kilter.comparison.remedy import Remedy
 from kilter.comparison.result import Result
 from kilter.comparison.rounds import train_in_rounds
 from kilter.comparison.summary import summarize
+from kilter.comparison.training import with_needs
 from kilter.comparison.verdict import Against, against_baseline, choose
 from kilter.data import audit, rarest_class
 from kilter.data.split import most_folds

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kilter.comparison.remedy import Draw, Loss, Remedy, Training
+from kilter.comparison.remedy import Remedy
+from kilter.comparison.training import NEIGHBOR, Draw, Loss, Training
 
 DRAWS = ("natural", "resample", "smote", "undersample")
 LOSSES = ("plain", "weights", "focal", "logit-adjust", "vs")
@@ -67,7 +68,7 @@ def _draw(trial: Any) -> Draw:
     if kind == "resample":
         return Draw(power=power)
     neighbors = trial.suggest_int("k", 1, NEIGHBORS)
-    return Draw(power=power, synthetic=True, neighbors=neighbors)
+    return Draw(power=power, partner=NEIGHBOR, neighbors=neighbors)
 
 
 def _loss(trial: Any) -> Loss:

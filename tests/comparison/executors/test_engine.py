@@ -15,7 +15,8 @@ from kilter.comparison.executors.base import Lane, Task, Trained
 from kilter.comparison.executors.engine import Engine
 from kilter.comparison.executors.sequential import Sequential
 from kilter.comparison.prepare import lanes_of
-from kilter.comparison.remedy import Draw, Remedy
+from kilter.comparison.remedy import Remedy
+from kilter.comparison.training import Draw
 
 LOGITS = 1e-2  # see test_contract.py
 DEVICE = jax.devices()[:1]
@@ -167,7 +168,7 @@ def test_lanes_say_how_long_they_took(task_of: Callable, monkeypatch: pytest.Mon
 
 
 def test_pools_are_lanes_of_one_seed_with_those_that_mix_side_by_side(task_of: Callable) -> None:
-    steep = Remedy("steep", Draw(power=0.5, synthetic=True))
+    steep = Remedy("steep", Draw(power=0.5, partner="neighbor"))
     task = task_of(2, remedies=["smote", "focal", steep], seeds=3)
     engine = Engine(task, 1 << 30, DEVICE)
     engine.load([0, 1])

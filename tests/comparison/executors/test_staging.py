@@ -17,7 +17,7 @@ from kilter.comparison.executors.base import Task
 from kilter.comparison.executors.program import Program
 from kilter.comparison.executors.staging import Stages, stage
 from kilter.comparison.prepare import lanes_of
-from kilter.comparison.remedy import Loss
+from kilter.comparison.training import Loss
 
 
 def through(function: Callable[..., Any], *arguments: Any) -> Any:

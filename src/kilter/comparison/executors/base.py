@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from kilter.comparison.plan import Plan
-from kilter.comparison.remedy import Training
+from kilter.comparison.training import BATCH, Training
 from kilter.sampling import Layout, key_words, philox, shuffle_classes
 
 LOSS_SHARE = 0.01
@@ -144,7 +144,7 @@ class Task:
     @cached_property
     def blends(self) -> bool:
         """Whether a training mixes labels: targets are rows of shares then."""
-        return any(training.draw.mixup for training in self.plan.trainings)
+        return any(training.draw.partner == BATCH for training in self.plan.trainings)
 
     @property
     def expected_epochs(self) -> float:

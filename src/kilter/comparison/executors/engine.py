@@ -21,7 +21,7 @@ from kilter.comparison.executors.cost import ACCELERATOR, HOST
 from kilter.comparison.executors.device import stack_folds, stack_trees
 from kilter.comparison.executors.memory import even_parts, fold_bytes, lane_bytes
 from kilter.comparison.executors.program import Numbers, Program, Shared, State
-from kilter.comparison.remedy import Training
+from kilter.comparison.training import Training
 
 Map = Callable[[Callable[["Block"], list[int]], Sequence["Block"]], Iterable[list[int]]]
 

@@ -28,7 +28,7 @@ from kilter.comparison.executors.cost import Work, count_work
 from kilter.comparison.executors.device import Data, Tree, stack_trees
 from kilter.comparison.executors.precision import average_precision
 from kilter.comparison.executors.staging import stage
-from kilter.comparison.remedy import Draw, Loss
+from kilter.comparison.training import Draw, Loss
 from kilter.losses import cross_entropy
 from kilter.models import each_member
 from kilter.sampling import BaseDraws, draw_base, draw_rows, mix, mix_batch

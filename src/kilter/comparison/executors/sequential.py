@@ -21,7 +21,7 @@ from kilter.comparison.executors.base import (
     Task,
     Trained,
 )
-from kilter.comparison.remedy import LossNumbers
+from kilter.comparison.training import LossNumbers
 from kilter.losses import CrossEntropy
 from kilter.metrics import average_precision
 from kilter.sampling import draw_epoch, mix, mix_batch
