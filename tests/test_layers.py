@@ -38,7 +38,17 @@ LAYERS = (
         "callbacks",
         "models",
     ),
-    *("decide", "ensemble", "artifact", "report", "comparison", "estimator", "cli", "__main__"),
+    *(
+        "decide",
+        "ensemble",
+        "artifact",
+        "report",
+        "comparison",
+        "estimator",
+        "_terminal",
+        "cli",
+        "__main__",
+    ),
 )
 HEAVY = {"keras", "pandas", "polars", "sklearn", "jax", "torch", "tensorflow", "pyarrow", "numpy"}
 

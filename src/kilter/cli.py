@@ -1,26 +1,20 @@
 """The command line: one function a command, and nothing else.
 
 Everything heavy is imported inside the commands, so that ``kilter --help`` answers at once.
-Exit codes: 0 done, 1 a bug, 2 bad input, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
-import gc
-import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from kilter import _backend
-from kilter._errors import ArgumentError, KilterError, OutputError
-
-STOPPED = 130
+from kilter._errors import ArgumentError
+from kilter._terminal import STOPPED, console, dumps, fail, prepare_keras, put, run, say, writing
 
 app = typer.Typer(
     help="Which remedy for imbalanced classes really helps on your data, and how sure that is.",
@@ -57,20 +51,20 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the result.")] = Path("runs/demo"),
 ) -> None:
     """Run the main job on handwritten digits: find the rare eights."""
-    _prepare_keras()
+    prepare_keras()
     import pyarrow.csv
 
     from kilter.data.demo import TARGET, digits
 
     table = out.with_name(f"{out.name}-digits.csv")
-    with _writing(table):
+    with writing(table):
         table.parent.mkdir(parents=True, exist_ok=True)
         pyarrow.csv.write_csv(digits(), table)
-    _say(f"Is it an eight? Handwritten digits, 3.6% of them eights: {table}")
+    say(f"Is it an eight? Handwritten digits, 3.6% of them eights: {table}")
     go_on = f"kilter compare {table} --target {TARGET} --seeds 1 --out {out} --resume"
     _compare(table, TARGET, out, {"seeds": 1}, go_on=f"`{go_on}`")
     kilter = "kilter" if shutil.which("kilter") else sys.argv[0]
-    _say(
+    say(
         "\nNow with your own table:\n"
         f"  {kilter} inspect {table} --target {TARGET}\n"
         f"  {kilter} compare {table} --target {TARGET} --out runs/mine\n"
@@ -91,7 +85,7 @@ def inspect(
     from kilter.data import audit, audit_lines, load
 
     report = audit(load(data, target, drop=_names(drop), group=group, time=time))
-    _print(_dumps(report) if json else "\n".join(audit_lines(report)))
+    put(dumps(report) if json else "\n".join(audit_lines(report)))
 
 
 @app.command()
@@ -187,13 +181,13 @@ def tune(
         "memory": memory,
         "devices": devices,
     }
-    _prepare_keras()
+    prepare_keras()
     from kilter.comparison import tune
 
     try:
         _find(tune, data, target, out or Path("runs") / f"{data.stem}-tuned", settings, json)
     except KeyboardInterrupt:
-        _fail("stopped: nothing is kept. The same command begins anew.", STOPPED)
+        fail("stopped: nothing is kept. The same command begins anew.", STOPPED)
 
 
 @app.command()
@@ -208,7 +202,7 @@ def predict(
     ] = None,
 ) -> None:
     """Predict classes and calibrated probabilities for a table."""
-    _prepare_keras()
+    prepare_keras()
     from kilter.artifact import check_predictions_path, load, write_predictions
 
     if out is not None:
@@ -222,7 +216,7 @@ def predict(
     predictions = loaded.predict_table(data)
     written = write_predictions(predictions, out)
     if out is not None:
-        _say(f"{predictions.num_rows:,} rows predicted: {written}")
+        say(f"{predictions.num_rows:,} rows predicted: {written}")
 
 
 @app.command()
@@ -234,7 +228,7 @@ def report(
 
     path = run / "report.html"
     write(read_summary(run), path)
-    _print(str(path))
+    put(str(path))
 
 
 def _refuse_overwriting(out: Path, *inputs: Path) -> None:
@@ -250,13 +244,13 @@ def _compare(
     json: bool = False,
     go_on: str = "the same command with `--resume`",
 ) -> None:
-    _prepare_keras()
+    prepare_keras()
     from kilter.comparison import compare
 
     try:
         _find(compare, data, target, out, settings, json)
     except KeyboardInterrupt:
-        _fail(_stopped(out, go_on), STOPPED)
+        fail(_stopped(out, go_on), STOPPED)
 
 
 def _find(
@@ -271,29 +265,29 @@ def _find(
     from kilter.report.console import show
     from kilter.report.progress import progress
 
-    with progress(_console(stderr=True)) as observe:
+    with progress(console(stderr=True)) as observe:
         result = search(data, target, out=out, observe=observe, **settings)
     if json:
-        _print(_dumps(result.summary))
+        put(dumps(result.summary))
         return
-    show(_console(), result.summary)
-    _say(f"Model:  {out / 'model.kilter'}\nReport: {out / 'report.html'}")
+    show(console(), result.summary)
+    say(f"Model:  {out / 'model.kilter'}\nReport: {out / 'report.html'}")
 
 
 def _forecast(data: Path, target: str, settings: dict[str, Any], json: bool) -> None:
-    _prepare_keras()
+    prepare_keras()
     from dataclasses import asdict
 
     from kilter.comparison import forecast
     from kilter.report.console import show_forecast
 
     settings = {name: settings[name] for name in settings if name not in ("cost", "resume")}
-    with _console(stderr=True).status("reading the table, compiling, timing an epoch"):
+    with console(stderr=True).status("reading the table, compiling, timing an epoch"):
         found = asdict(forecast(data, target, **settings))
     if json:
-        _print(_dumps(found))
+        put(dumps(found))
         return
-    show_forecast(_console(), found)
+    show_forecast(console(), found)
 
 
 def _stopped(out: Path, go_on: str) -> str:
@@ -304,49 +298,6 @@ def _stopped(out: Path, go_on: str) -> str:
     return "stopped before a training was done: nothing is kept. The same command begins anew."
 
 
-def _prepare_keras() -> None:
-    """Choose the fastest backend that is there, and keep what JAX compiles for next time."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kilter" / "jax"
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _not_collecting():
-        _backend.require()
-
-
-@contextmanager
-def _not_collecting() -> Iterator[None]:
-    """Keep the collector from what imports make: it stays, and is long to look through."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-    if not gc.get_freeze_count():
-        gc.freeze()
-
-
-def _console(stderr: bool = False) -> Any:
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)
-
-
-def _say(text: str) -> None:
-    """Tell a person something; standard output stays for results."""
-    typer.echo(text, err=True)
-
-
-def _print(text: str) -> None:
-    typer.echo(text)
-
-
-def _dumps(value: Any) -> str:
-    import json
-
-    return json.dumps(value, indent=2)
-
-
 def _names(text: str) -> tuple[str, ...]:
     """Split a list of names as a line of CSV: a name with a comma stands in double quotes."""
     import csv
@@ -355,65 +306,6 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in names if name.strip())
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"cannot write `{path}`: {error.strerror or error}.") from error
-
-
 def main() -> None:
-    """Run the command line; errors become one sentence and an exit code."""
-    _backend.prefer("jax", "tensorflow", "torch")
-    try:
-        code = app(prog_name="kilter", standalone_mode=False)
-        print(end="", flush=True)
-    except KilterError as error:
-        _fail(str(error), 2)
-    except (KeyboardInterrupt, typer.Abort):
-        _fail("stopped.", STOPPED)
-    except OSError as error:
-        _drop_output()
-        _fail(f"cannot go on: {error.strerror or error}{_at(error)}.", 2)
-    except Exception as error:
-        if hasattr(error, "format_message"):
-            _explain_usage(error)
-        if "KILTER_DEBUG" in os.environ:
-            raise
-        _fail(
-            f"unexpected {type(error).__name__}: {error}. This is a bug in kilter; "
-            "KILTER_DEBUG=1 shows where.",
-            1,
-        )
-    if code == STOPPED:
-        _fail("stopped.", STOPPED)
-    sys.exit(code or 0)
-
-
-def _drop_output() -> None:
-    """Give up what cannot be written: Python would try again at its end, and fail with 120."""
-    try:
-        print(end="", flush=True)
-    except OSError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-
-
-def _at(error: OSError) -> str:
-    return f": `{error.filename}`" if error.filename else ""
-
-
-def _explain_usage(error: Any) -> NoReturn:
-    """Say what is wrong with the words of the command line; without any, show the help."""
-    if len(sys.argv) < 2:
-        error.show()
-        sys.exit(2)
-    said = error.format_message().replace("'", "`")
-    stop = "" if said.endswith((".", "?")) else "."
-    command = error.ctx.command_path if error.ctx else "kilter"
-    _fail(f"{said[0].lower()}{said[1:]}{stop} `{command} --help` shows what there is.", 2)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"kilter: {message}", err=True)
-    sys.exit(code)
+    """Run the command line."""
+    run(app)
