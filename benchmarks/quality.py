@@ -4,10 +4,11 @@ Five stratified, shuffled folds with seed 0; every method gets the same training
 scored on the same test rows. Of kddcup10 every tenth row or so is taken, and classes of ten rows
 or more. The positive class of the average precision (auprc) is the rarest; with more than two
 classes it is the mean over all. Thresholds are tuned on training rows. Kilter's default was
-chosen on other tables, those of ``ablation.py``, but for what is named below. ``quality.py
-TABLE ...`` runs some tables alone, ``--only M,N`` some methods. Results go to
-``runs/quality.jsonl`` as they come and are not measured again; the page is made of all that is
-there. imbalanced-ensemble needs an older scikit-learn: it gets an environment of its own,
+chosen on other tables, those of ``ablation.py``, but for what is named below. Ranks are of the
+figures as they are shown: equal ones share a rank. ``quality.py TABLE ...`` runs some tables
+alone, ``--only M,N`` some methods. Results go to ``docs/benchmarks/quality.jsonl`` as they come
+and are not measured again while they are there; the page is made of all of them.
+imbalanced-ensemble needs an older scikit-learn: it gets an environment of its own,
 ``runs/imbalanced-ensemble``, made when it is first needed.
 """
 
@@ -54,7 +55,7 @@ from kilter.metrics import brier, log_loss, macro_f1
 HERE = Path(__file__).resolve()
 SHARED = HERE.parents[2] / "shared" / "data"
 RUNS = HERE.parents[1] / "runs"
-RESULTS = RUNS / "quality.jsonl"
+RESULTS = HERE.parents[1] / "docs" / "benchmarks" / "quality.jsonl"
 TABLES = (
     *("abalone9-18", "yeast4", "car", "sick", "page-blocks", "phoneme", "satimage-2"),
     *("mammography", "adult", "bank", "kddcup10"),
@@ -64,6 +65,7 @@ MOST_ROWS = 50_000  # of kddcup10 every tenth or so
 FEWEST_ROWS = 10  # of a class
 FIGURES = ("auprc", "log_loss", "brier", "macro_f1", "seconds")
 LOWER = ("log_loss", "brier", "seconds")
+DIGITS = {"seconds": 1}  # three for the others
 BLEND = "kilter-blend"
 SEEN = {
     "phoneme": "how many epochs",
@@ -263,9 +265,10 @@ def run(table: str, name: str) -> None:
         parts = (Part(data.x.iloc[rows], data.y[rows]) for rows in (train, test))
         found.append(measure(METHODS[name], *parts))
     means = {key: float(np.mean([one[key] for one in found])) for key in found[0]}
+    means = {key: round(value, DIGITS.get(key, 3)) for key, value in means.items()}
     with RESULTS.open("a") as file:
         file.write(json.dumps({"table": table, "method": name, **means}) + "\n")
-    print(table, name, {k: round(v, 4) for k, v in means.items()}, file=sys.stderr, flush=True)
+    print(table, name, means, file=sys.stderr, flush=True)
 
 
 def results() -> dict[str, dict[str, dict[str, float]]]:
@@ -325,7 +328,7 @@ def show(rows: dict[str, dict[str, dict[str, float]]], busy: bool) -> None:
         print(f"\n## {figure}\n\n| table | {' | '.join(names)} |")
         print(f"|---|{'---|' * len(names)}")
         for table, row in rows.items():
-            digits = 1 if figure == "seconds" else 3
+            digits = DIGITS.get(figure, 3)
             cells = [f"{row[name][figure]:.{digits}f}" if name in row else "" for name in names]
             print(f"| {table} | {' | '.join(cells)} |")
 
