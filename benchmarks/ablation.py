@@ -228,7 +228,7 @@ def measure(variant: Variant, dataset: Dataset) -> dict[str, float]:
     """Train, judge; return average precision and the calibrated log loss."""
     settings = {**SETTINGS, **variant.settings}
     plan = Plan.make([], **{**settings, "batch_size": None})
-    with patch.multiple(bins, **variant.bins):
+    with patch.dict(vars(bins), variant.bins):
         splits, task = prepare(plan, dataset)
     if "batch_size" in settings:
         plan = replace(plan, batch_size=task.batch_size // 2)

@@ -353,6 +353,19 @@ class TestOptions:
 
 
 class TestInterrupt:
+    def test_a_search_goes_on_as_well(self, quick: Quick, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("kilter.comparison.nested.find_executor", lambda *given: quick)
+        few = ("--folds", 2, "--seeds", 1, "--networks", "mlp", "--trials", 2)
+        words = ("tune", write(table()), *FRAUD, *few, "--out", "mine")
+        quick.stop_after = 3
+        said = kilter(*words)
+        assert said.code == 130
+        assert said.err.endswith("the same command with `--resume` goes on.\n")
+        quick.stop_after = None
+        assert kilter(*words, "--resume").code == 0
+        assert len(quick.trained) == len(set(quick.trained)) > 3
+        assert names(".") == {"t.csv", "mine"}
+
     def test_what_is_trained_is_kept_and_gone_on_with(self, quick: Quick) -> None:
         words = ("compare", write(table()), *FRAUD, *SMALL, "--out", "mine")
         quick.stop_after = 3

@@ -24,6 +24,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+GO_ON = "the same command with `--resume`"
+
 Data = Annotated[Path, typer.Argument(help="A CSV or Parquet file.", show_default=False)]
 Target = Annotated[str, typer.Option(help="The column with the classes.", show_default=False)]
 Drop = Annotated[str, typer.Option(help="Columns to leave out, separated by commas.")]
@@ -43,6 +45,7 @@ Memory = Annotated[
 Devices = Annotated[
     int | None, typer.Option(help="JAX's devices to spread lanes over; all if not given.")
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -111,7 +114,7 @@ def compare(
     executor: Executor = "auto",
     memory: Memory = None,
     devices: Devices = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
+    resume: Resume = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it will take, and train nothing.")
     ] = False,
@@ -162,6 +165,7 @@ def tune(
     executor: Executor = "auto",
     memory: Memory = None,
     devices: Devices = None,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Search for the best remedy, its numbers and the network."""
@@ -180,14 +184,12 @@ def tune(
         "executor": executor,
         "memory": memory,
         "devices": devices,
+        "resume": resume,
     }
     prepare_keras()
     from kilter.comparison import tune
 
-    try:
-        _find(tune, data, target, out or Path("runs") / f"{data.stem}-tuned", settings, json)
-    except KeyboardInterrupt:
-        fail("stopped: nothing is kept. The same command begins anew.", STOPPED)
+    _find(tune, data, target, out or Path("runs") / f"{data.stem}-tuned", settings, json)
 
 
 @app.command()
@@ -242,15 +244,12 @@ def _compare(
     out: Path,
     settings: dict[str, Any],
     json: bool = False,
-    go_on: str = "the same command with `--resume`",
+    go_on: str = GO_ON,
 ) -> None:
     prepare_keras()
     from kilter.comparison import compare
 
-    try:
-        _find(compare, data, target, out, settings, json)
-    except KeyboardInterrupt:
-        fail(_stopped(out, go_on), STOPPED)
+    _find(compare, data, target, out, settings, json, go_on)
 
 
 def _find(
@@ -260,13 +259,17 @@ def _find(
     out: Path,
     settings: dict[str, Any],
     json: bool,
+    go_on: str = GO_ON,
 ) -> None:
     """Run a comparison or a search, with a bar, and show its result."""
     from kilter.report.console import show
     from kilter.report.progress import progress
 
-    with progress(console(stderr=True)) as observe:
-        result = search(data, target, out=out, observe=observe, **settings)
+    try:
+        with progress(console(stderr=True)) as observe:
+            result = search(data, target, out=out, observe=observe, **settings)
+    except KeyboardInterrupt:
+        fail(_stopped(out, go_on), STOPPED)
     if json:
         put(dumps(result.summary))
         return

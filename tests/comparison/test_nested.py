@@ -142,6 +142,42 @@ def test_a_network_of_ones_own_and_the_files(quick, table_of: Callable, tmp_path
     assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.parametrize("after", [1, 20])
+def test_an_interrupted_search_asks_and_trains_as_if_it_had_not_been(
+    quick, table_of: Callable, tmp_path: Any, after: int
+) -> None:
+    def tune(folder: str, **given: Any) -> Any:
+        quick.trained.clear()
+        out = tmp_path / folder
+        return kilter.tune(table_of(2, "text"), "target", trials=5, out=out, **given, **QUICK)
+
+    def told(result: Any) -> Any:
+        weights = [one.tolist() for one in result.model.network.get_weights()]
+        return {**result.summary, "environment": None}, result.predictions.to_pylist(), weights
+
+    whole, trainings = told(tune("whole")), list(quick.trained)
+    quick.fails_after = after
+    with pytest.raises(KeyboardInterrupt):
+        tune("mine")
+    assert not (tmp_path / "mine").exists()
+    quick.fails_after = None
+    assert told(tune("mine", resume=True)) == whole
+    assert len(quick.trained) == len(trainings) - after
+    assert {path.name for path in tmp_path.iterdir()} == {"whole", "mine"}
+
+
+def test_a_search_can_go_on_with_more_trials(quick, table_of: Callable, tmp_path: Any) -> None:
+    given = {**QUICK, "networks": "mlp", "out": tmp_path / "mine"}
+    quick.fails_after = 30
+    with pytest.raises(KeyboardInterrupt):
+        kilter.tune(table_of(), "target", trials=4, **given)
+    with pytest.raises(ArgumentError, match="an interrupted run at"):
+        kilter.tune(table_of(), "target", trials=8, resume=True, **{**given, "seeds": 1})
+    quick.fails_after = None
+    result = kilter.tune(table_of(), "target", trials=8, resume=True, **given)
+    assert result.summary["search"]["trials"] == 8
+
+
 def test_another_network_counts_as_a_rival(
     quick, table_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

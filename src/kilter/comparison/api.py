@@ -153,6 +153,7 @@ def tune(
     memory: float | None = None,
     devices: int | None = None,
     out: str | Path | None = None,
+    resume: bool = False,
     observe: Observer | None = None,
     **settings: Any,
 ) -> Result:
@@ -180,6 +181,9 @@ def tune(
         A network of your own in their place; see `compare`.
     executor, memory, devices, out
         As `compare` has them.
+    resume : bool
+        Go on with an interrupted search in ``out``: it asks for the same candidates again, and
+        trains those alone that are not there. ``trials`` may be another number.
     observe : callable, optional
         Called after every training with how far the search is.
     **settings
@@ -218,7 +222,7 @@ def tune(
             )
     settings |= {"folds": folds, "seeds": seeds, "metric": metric}
     plan = Plan.make([], min_recall=min_recall, build=build, **settings)
-    folder = None if out is None else RunFolder(out)
+    folder = None if out is None else RunFolder(out, resume)
     dataset = load(data, target, drop=tuple(drop), group=group, time=time)
     plan = _with_costs(plan, cost, dataset)
     result = search(
@@ -229,10 +233,9 @@ def tune(
         executor=executor,
         memory=memory,
         devices=devices,
+        folder=folder,
         observe=observe,
     )
-    if folder is not None:
-        folder.publish(result)
     return replace(result, dataframes=_library(data))
 
 

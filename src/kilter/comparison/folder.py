@@ -14,7 +14,7 @@ import shutil
 import signal
 import threading
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -121,10 +121,20 @@ class RunFolder:
                 "another table. Give the same ones, or leave `resume` out to begin anew."
             )
 
+    def keep(self, trainings: Iterable[Trained], network: str = "") -> Iterator[Trained]:
+        """Pass trainings on, each of them kept; stopped before the first, nothing is left."""
+        try:
+            for trained in trainings:
+                self.save(trained, network)
+                yield trained
+        except BaseException:
+            self._tidy()
+            raise
+
     @_interrupted_later()
-    def save(self, trained: Trained) -> None:
+    def save(self, trained: Trained, network: str = "") -> None:
         """Keep a training; it is there whole or not at all."""
-        path = self.lanes / f"{_key(trained.lane)}.npz"
+        path = self._path(trained.lane, network)
         arrays: dict[str, Any] = {f"weight_{i}": w for i, w in enumerate(trained.weights)}
         arrays["numbers"] = [trained.score, trained.epoch, trained.seconds]
         arrays |= {"validation": trained.validation, "test": trained.test}
@@ -138,14 +148,21 @@ class RunFolder:
                 f"`out` cannot be written: {self.partial}: {error.strerror}. {GO_ON}"
             ) from error
 
-    def tidy(self) -> None:
+    def _path(self, lane: Lane, network: str) -> Path:
+        name = hashlib.sha256(repr((network, lane)).encode()).hexdigest()[:24]
+        return self.lanes / f"{name}.npz"
+
+    def _tidy(self) -> None:
         """Remove the hidden folder of a run that was stopped before it had a training."""
         if not any(self.lanes.glob("*.npz")):
             shutil.rmtree(self.partial, ignore_errors=True)
 
-    def finished(self, lanes: Sequence[Lane]) -> list[Trained]:
-        """Return the trainings among these that an interrupted run has kept."""
-        paths = [(lane, self.lanes / f"{_key(lane)}.npz") for lane in lanes]
+    def finished(self, lanes: Sequence[Lane], network: str = "") -> list[Trained]:
+        """Return the trainings among these that an interrupted run has kept.
+
+        ``network`` names the lanes' network where a run has several.
+        """
+        paths = [(lane, self._path(lane, network)) for lane in lanes]
         found = [_load(lane, path) for lane, path in paths if path.exists()]
         return [trained for trained in found if trained is not None]
 
@@ -199,10 +216,6 @@ def _architecture(network: keras.Model) -> str:
         text = text.replace(f'"name": "{layer.name}"', f'"name": {number}')
         text = text.replace(f'["{layer.name}",', f"[{number},")
     return re.sub(r'"shared_object_id": \d+|keras_tensor_\d+', "", text)
-
-
-def _key(lane: Lane) -> str:
-    return hashlib.sha256(repr(lane).encode()).hexdigest()[:24]
 
 
 def _load(lane: Lane, path: Path) -> Trained | None:

@@ -13,6 +13,7 @@ import time as clock
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from kilter._errors import ArgumentError, DataError, TooFewRowsError
 from kilter._numbers import whole
 from kilter._types import Dataset, Split
 from kilter.comparison.executors.base import Executor, Lane, Task, Trained
+from kilter.comparison.folder import RunFolder
 from kilter.comparison.folds import encode
 from kilter.comparison.judge import Outcome, judge_fold
 from kilter.comparison.plan import NETWORKS, OWN, Plan, split_names
@@ -28,7 +30,7 @@ from kilter.comparison.prepare import make_task
 from kilter.comparison.refit import hand_over
 from kilter.comparison.remedy import BASELINE, REMEDIES, Remedy
 from kilter.comparison.result import Result
-from kilter.comparison.rounds import train_in_rounds
+from kilter.comparison.rounds import go_on
 from kilter.comparison.run import (
     Observer,
     Progress,
@@ -56,6 +58,7 @@ def search(
     executor: str = "auto",
     memory: float | None = None,
     devices: int | None = None,
+    folder: RunFolder | None = None,
     observe: Observer | None = None,
 ) -> Result:
     """Search for the best remedy on a dataset, and make its model; see `kilter.tune`."""
@@ -63,7 +66,7 @@ def search(
     networks = _networks(plan, networks)
     plan = replace(plan, remedies=(REMEDIES[BASELINE],), network=networks[0], neighbors=NEIGHBORS)
     trainer = find_executor(executor, memory, devices)
-    field_ = _Field.of(plan, dataset, networks, trainer, trials, observe)
+    field_ = _Field.of(plan, dataset, networks, trainer, trials, observe, folder)
     searches = _search_all(field_, trials)
     *chosen, last = [one.best() for one in searches]
     tuned = last.remedy(TUNED)
@@ -80,7 +83,10 @@ def search(
     network = last.network if takes else plan.network
     told = replace(plan, remedies=(plain, tuned), network=network)
     searched = _searched(searches, chosen, last)
-    return conclude(told, dataset, field_.outer, compared, final, begin, searched)
+    result = conclude(told, dataset, field_.outer, compared, final, begin, searched)
+    if folder is not None:
+        folder.publish(result)
+    return result
 
 
 def _networks(plan: Plan, networks: Sequence[str]) -> list[str]:
@@ -140,6 +146,7 @@ class _Field:
     splits: tuple[Split, ...]
     inner: int
     tasks: dict[str, Task]
+    folder: RunFolder | None
     trained: dict[tuple[Candidate, Place], Trained] = field(default_factory=dict)
 
     @classmethod
@@ -151,6 +158,7 @@ class _Field:
         executor: Executor,
         trials: int,
         observe: Observer | None,
+        folder: RunFolder | None,
     ) -> _Field:
         outer = split(dataset, plan.folds, plan.seed)
         inner = _inner_splits(dataset, outer, plan.seed)
@@ -160,8 +168,10 @@ class _Field:
         tasks = {name: make_task(replace(plan, network=name), dataset, folds) for name in networks}
         if OWN in tasks:
             warn_if_lost(tasks[OWN].network(0, 0))
+        if folder is not None:
+            folder.start(plan, dataset, tasks[networks[0]].network(0, 0))
         watch = _Watch(plan, len(inner[0]), trials, observe)
-        return cls(plan, dataset, executor, watch, outer, splits, len(inner[0]), tasks)
+        return cls(plan, dataset, executor, watch, outer, splits, len(inner[0]), tasks, folder)
 
     def places(self, number: int, folds: int, seeds: int) -> list[Place]:
         """Return the first folds and seeds of a search, by its number."""
@@ -177,7 +187,8 @@ class _Field:
                 for candidate, place in missing
                 if candidate.network == name
             }
-            for one in train_in_rounds(self.executor, task, list(mine)):
+            there, coming = go_on(self.executor, task, list(mine), self.folder, name)
+            for one in chain(there, coming):
                 self.trained[mine[one.lane]] = one
                 self.watch.trained(str(mine[one.lane][0]), one.score)
 

@@ -21,12 +21,32 @@ import numpy as np
 from scipy.special import softmax
 
 from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained
+from kilter.comparison.folder import RunFolder
 from kilter.comparison.remedy import PARTS
 from kilter.comparison.training import Training
 from kilter.sampling import philox
 
 DEGREES = 5  # of hardness, as in the paper
 BATCH = 4096
+
+
+def go_on(
+    executor: Executor,
+    task: Task,
+    lanes: Sequence[Lane],
+    folder: RunFolder | None,
+    network: str = "",
+) -> tuple[list[Trained], Iterator[Trained]]:
+    """Return what a run's folder has of these lanes, and the others as they are trained and kept.
+
+    ``network`` names the task's network where a run has several.
+    """
+    if folder is None:
+        return [], train_in_rounds(executor, task, lanes)
+    there = folder.finished(lanes, network)
+    done = {one.lane for one in there}
+    left = [lane for lane in lanes if lane not in done]
+    return there, folder.keep(train_in_rounds(executor, task, left, tuple(there)), network)
 
 
 def train_in_rounds(

@@ -23,7 +23,7 @@ from kilter.comparison.prepare import lanes_of, prepare
 from kilter.comparison.refit import Final, hand_over, without_folds
 from kilter.comparison.remedy import Remedy
 from kilter.comparison.result import Result
-from kilter.comparison.rounds import train_in_rounds
+from kilter.comparison.rounds import go_on
 from kilter.comparison.summary import summarize
 from kilter.comparison.training import with_needs
 from kilter.comparison.verdict import Against, against_baseline, choose
@@ -249,20 +249,11 @@ def _train(
     executor: Executor, task: Task, folder: RunFolder | None, watch: _Watch
 ) -> list[Trained]:
     lanes = lanes_of(task.plan)
-    trained = folder.finished(lanes) if folder is not None else []
-    there = {one.lane for one in trained}
+    trained, coming = go_on(executor, task, lanes, folder)
     watch.trained(trained)
-    try:
-        left = [lane for lane in lanes if lane not in there]
-        for one in train_in_rounds(executor, task, left, trained):
-            trained.append(one)
-            if folder is not None:
-                folder.save(one)
-            watch.trained(trained)
-    except BaseException:
-        if folder is not None:
-            folder.tidy()
-        raise
+    for one in coming:
+        trained.append(one)
+        watch.trained(trained)
     # An executor yields in any order, and a sum of floats hangs on it.
     return sorted(trained, key=lambda one: lanes.index(one.lane))
 
