@@ -173,6 +173,22 @@ def test_differences_are_taken_fold_by_fold() -> None:
     assert (base.difference, base.p_better) == (0, 0)
 
 
+@pytest.mark.parametrize(("metric", "most"), [("auprc", 1), ("mcc", 2), ("log_loss", None)])
+def test_no_interval_exceeds_what_the_metric_can_differ_by(metric: str, most: int | None) -> None:
+    gains, figure = [0.5, -0.4], "log_loss_calibrated" if metric == "log_loss" else metric
+    outcomes = [
+        outcome(name, values, metric=figure)
+        for name, values in ((BASELINE, [0.4, 0.6]), ("focal", np.add([0.4, 0.6], gains)))
+    ]
+    compared = against_baseline(Plan.make(None, metric=metric), outcomes, [Fold()] * 2)
+    interval = next(one.interval for one in compared if one.outcome.remedy.name == "focal")
+    # 12.7 quantiles of one degree of freedom, of s² (1/2 + 20/80) = 0.81 / 2 * 0.75
+    wide = 12.706 * (0.405 * 0.75) ** 0.5
+    sign = -1 if metric == "log_loss" else 1
+    expected = (-most, most) if most else (sign * 0.05 - wide, sign * 0.05 + wide)
+    assert interval == pytest.approx(expected, abs=1e-3)
+
+
 def test_where_lower_is_better_a_fall_is_a_gain() -> None:
     # judged as it is handed over: calibrated, and within 5% of the baseline's is no difference
     plan = Plan.make(None, metric="log_loss")

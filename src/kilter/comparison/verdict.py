@@ -21,6 +21,10 @@ ROPE_OF_LOSS = 0.05
 """The same for log loss and Brier score, as a share of the baseline's: they are small for rare
 classes, and all the smaller the rarer the class."""
 
+LARGEST = {"mcc": 2.0, "brier": 2.0, "log_loss": np.inf}
+"""The largest difference that there can be, 1 for the other metrics. Student's t knows of none:
+with two folds its interval is wider than that."""
+
 SURE = 0.95
 """How probable it must be that the best remedy helps before it is used instead of the baseline.
 
@@ -57,8 +61,9 @@ def against_baseline(
     sign = 1 if plan.higher_is_better else -1
     rope = ROPE if plan.higher_is_better else ROPE_OF_LOSS * float(baseline.mean())
     ratio = float(np.mean([len(split.test) / len(split.train) for split in splits]))
+    limit = LARGEST.get(plan.metric, 1.0)
     compared = [
-        _against(outcome, outcome.by_fold(figure), baseline, sign, ratio, rope)
+        _against(outcome, outcome.by_fold(figure), baseline, sign, ratio, rope, limit)
         for outcome in outcomes
     ]
     return tuple(sorted(compared, key=lambda one: -sign * one.value))
@@ -76,13 +81,15 @@ def _against(
     sign: int,
     ratio: float,
     rope: float,
+    limit: float,
 ) -> Against:
     differences = sign * (values - baseline)
+    low, high = difference_interval(differences, ratio)
     return Against(
         outcome,
         float(values.mean()),
         float(differences.mean()),
-        difference_interval(differences, ratio),
+        (max(low, -limit), min(high, limit)),
         p_better(differences, ratio, rope),
         p_better(-differences, ratio, rope),
         rope,
