@@ -263,24 +263,25 @@ def show(found: dict[str, dict[str, dict[str, float]]]) -> None:
     print("# Ablation\n")
     print("Written by `make bench` from `benchmarks/ablation.py`; do not edit.\n")
     print((__doc__ or "").partition(" ``ablation.py TABLE")[0].strip())
-    print(f"\n{platform.machine()}, {os.cpu_count()} cores; {SETTINGS['folds']} folds of ")
-    print(
-        f"{SETTINGS['seeds']} seeds. AP is the average precision, LL the logarithm of the ratio of"
-    )
-    print("log losses; both are means over the tables of the difference from the default.\n")
-    print("| variant | AP | better on | LL | tables |\n|---|---|---|---|---|")
+    print(f"\n{platform.machine()}, {os.cpu_count()} cores; {SETTINGS['folds']} folds, ", end="")
+    print(f"{SETTINGS['seeds']} seeds. AP is the average precision, LL the logarithm of the ratio")
+    print("of log losses; both are means over the tables of the difference from the default, with")
+    print("the standard error of the mean.\n")
+    print("| variant | AP | better on | LL |\n|---|---|---|---|")
+    default = found.get(DEFAULT, {})
     for name in VARIANTS:
         rows = found.get(name, {})
-        tables = [table for table in rows if table in found.get(DEFAULT, {})]
-        if not tables or name == DEFAULT:
-            continue
-        default = found[DEFAULT]
-        gains = np.array([rows[t]["auprc"] - default[t]["auprc"] for t in tables])
-        losses = [math.log(rows[t]["log_loss"] / default[t]["log_loss"]) for t in tables]
-        better = f"{(gains > 0).sum()} of {len(tables)}"
-        print(
-            f"| {name} | {gains.mean():+.3f} | {better} | {np.mean(losses):+.2f} | {len(tables)} |"
-        )
+        tables = [table for table in rows if table in default]
+        if name != DEFAULT and len(tables) > 1:
+            gains = np.array([rows[t]["auprc"] - default[t]["auprc"] for t in tables])
+            losses = np.log([rows[t]["log_loss"] / default[t]["log_loss"] for t in tables])
+            better = f"{(gains > 0).sum()} of {len(tables)}"
+            print(f"| {name} | {_mean(gains, 3)} | {better} | {_mean(losses, 2)} |")
+
+
+def _mean(values: np.ndarray, digits: int) -> str:
+    error = values.std(ddof=1) / math.sqrt(len(values))
+    return f"{values.mean():+.{digits}f} ± {error:.{digits}f}"
 
 
 def main() -> None:
