@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -93,6 +94,24 @@ def test_an_import_of_keras_wins(untouched: pytest.MonkeyPatch) -> None:
 @pytest.mark.backend
 def test_the_backend_in_use_is_named() -> None:
     assert _backend.require() == os.environ["KERAS_BACKEND"]
+
+
+@pytest.mark.parametrize(("backend", "imported"), [("jax", False), ("tensorflow", True)])
+def test_a_network_is_written_down_without_a_tensorflow_that_is_not_in_use(
+    backend: str, imported: bool
+) -> None:
+    code = (
+        "import sys, keras\n"
+        "from kilter import _backend\n"
+        "_backend.leave_out_tensorflow()\n"
+        "network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])\n"
+        "keras.saving.serialize_keras_object(network)\n"
+        "print('tensorflow' in sys.modules)"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == f"{imported}\n"
 
 
 class Missing:

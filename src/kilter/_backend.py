@@ -64,6 +64,20 @@ def require() -> str:
     return backend
 
 
+def leave_out_tensorflow() -> None:
+    """Keep Keras from importing TensorFlow where another backend is in use.
+
+    To write a network down it asks of every value whether it is one of TensorFlow's, and so
+    imports what takes seconds and talks to the terminal. Only for a process that runs none of
+    the user's code: some of Keras's layers ask the same before they need it.
+    """
+    import keras
+    from keras.src.utils import module_utils
+
+    if keras.backend.backend() != KERAS_DEFAULT and KERAS_DEFAULT not in sys.modules:
+        module_utils.tensorflow._available = False
+
+
 def _check(backend: str) -> None:
     if backend not in BACKENDS:
         raise _unknown(f"got `{backend}`.{did_you_mean(backend, BACKENDS)}")

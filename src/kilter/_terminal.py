@@ -21,7 +21,7 @@ from kilter._errors import KilterError, OutputError
 STOPPED = 130
 
 
-def prepare_keras() -> None:
+def prepare_keras(users_code: bool = False) -> None:
     """Choose the fastest backend that is there, and keep what JAX compiles for next time."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kilter" / "jax"
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
@@ -29,6 +29,8 @@ def prepare_keras() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _not_collecting():
         _backend.require()
+        if not users_code:
+            _backend.leave_out_tensorflow()
 
 
 @contextmanager

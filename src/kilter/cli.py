@@ -186,7 +186,7 @@ def tune(
         "devices": devices,
         "resume": resume,
     }
-    prepare_keras()
+    prepare_keras(users_code=build is not None)
     from kilter.comparison import tune
 
     _find(tune, data, target, out or Path("runs") / f"{data.stem}-tuned", settings, json)
@@ -204,7 +204,7 @@ def predict(
     ] = None,
 ) -> None:
     """Predict classes and calibrated probabilities for a table."""
-    prepare_keras()
+    prepare_keras(users_code=layers is not None)
     from kilter.artifact import check_predictions_path, load, write_predictions
 
     if out is not None:
@@ -246,7 +246,7 @@ def _compare(
     json: bool = False,
     go_on: str = GO_ON,
 ) -> None:
-    prepare_keras()
+    prepare_keras(users_code=settings.get("build") is not None)
     from kilter.comparison import compare
 
     _find(compare, data, target, out, settings, json, go_on)
@@ -278,7 +278,7 @@ def _find(
 
 
 def _forecast(data: Path, target: str, settings: dict[str, Any], json: bool) -> None:
-    prepare_keras()
+    prepare_keras(users_code=settings["build"] is not None)
     from dataclasses import asdict
 
     from kilter.comparison import forecast
