@@ -111,9 +111,10 @@ def network(
         initial = keras.initializers.GlorotUniform(seed + 70)
         linear = keras.layers.Dense(categories, use_bias=False, kernel_initializer=initial)
         x = ops.concatenate([x[:, :first], linear(x[:, first:])], axis=1)
-    embedding = embed(numbers, seed) if embed else NumberEmbedding(numbers, 4, 8, scales, seed)
-    if embedding is not None and numbers:
-        x = embedding(x)
+    if numbers:
+        default = NumberEmbedding(numbers, 4, 8, scales, seed)
+        embedding = embed(numbers, seed) if embed else default
+        x = x if embedding is None else embedding(x)
     for depth, units in enumerate(plan.hidden):
         dense = {"activation": activation, "seed": seed + 10 * depth}
         x = MemberDense(units, plan.members, apart=depth == 0, **dense)(x)
@@ -283,26 +284,31 @@ def show(found: dict[str, dict[str, dict[str, float]]], tables: Collection[str])
     print("Written by `make bench` from `benchmarks/ablation.py`; do not edit.\n")
     print((__doc__ or "").partition(" ``ablation.py TABLE")[0].strip())
     print(f"\n{platform.machine()}, {os.cpu_count()} cores; {SETTINGS['folds']} folds, ", end="")
-    print(f"{SETTINGS['seeds']} seeds. AP is the average precision, LL the logarithm of the ratio")
-    print("of log losses; both are means over the tables of the difference from the default, with")
-    print("the standard error of the mean where there are several tables.\n")
-    print("| variant | AP | better on | LL |\n|---|---|---|---|")
+    print(
+        f"{SETTINGS['seeds']} seeds. AP is the average precision less the default's: the mean over"
+    )
+    print(
+        "tables with its standard error, and the median. LL is the median of the logarithm of the"
+    )
+    print("ratio of the log loss to the default's.\n")
+    print("| variant | AP | median | better on | LL |\n|---|---|---|---|---|")
     default = found.get(DEFAULT, {})
     for name in VARIANTS:
         rows = found.get(name, {})
         both = [table for table in tables if table in rows and table in default]
         if name != DEFAULT and both:
             gains = np.array([rows[t]["auprc"] - default[t]["auprc"] for t in both])
-            losses = np.log([rows[t]["log_loss"] / default[t]["log_loss"] for t in both])
+            ratio = np.median([rows[t]["log_loss"] / default[t]["log_loss"] for t in both])
             better = f"{(gains > 0).sum()} of {len(both)}"
-            print(f"| {name} | {_mean(gains, 3)} | {better} | {_mean(losses, 2)} |")
+            middle, loss = f"{np.median(gains):+.3f}", f"{np.log(ratio):+.2f}"
+            print(f"| {name} | {_mean(gains)} | {middle} | {better} | {loss} |")
 
 
-def _mean(values: np.ndarray, digits: int) -> str:
-    mean = f"{values.mean():+.{digits}f}"
+def _mean(values: np.ndarray) -> str:
+    mean = f"{values.mean():+.3f}"
     if len(values) == 1:
         return mean
-    return f"{mean} ± {values.std(ddof=1) / math.sqrt(len(values)):.{digits}f}"
+    return f"{mean} ± {values.std(ddof=1) / math.sqrt(len(values)):.3f}"
 
 
 def main() -> None:
