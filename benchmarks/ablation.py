@@ -173,6 +173,10 @@ class Periodic(keras.layers.Layer):
         return ops.concatenate([ops.reshape(each, (-1, self.numbers * self.units)), x], axis=-1)
 
 
+LEGEND = """AP is the average precision less the default's: the
+mean over tables with its standard error, and the median. LL is the median of the logarithm of
+the ratio of the log loss to the default's.
+"""
 DEFAULT = "the default"
 HALF = 1  # stands for half of what the size of the table asks for
 VARIANTS = {
@@ -283,14 +287,8 @@ def show(found: dict[str, dict[str, dict[str, float]]], tables: Collection[str])
     print("# Ablation\n")
     print("Written by `make bench` from `benchmarks/ablation.py`; do not edit.\n")
     print((__doc__ or "").partition(" ``ablation.py TABLE")[0].strip())
-    print(f"\n{platform.machine()}, {os.cpu_count()} cores; {SETTINGS['folds']} folds, ", end="")
-    print(
-        f"{SETTINGS['seeds']} seeds. AP is the average precision less the default's: the mean over"
-    )
-    print(
-        "tables with its standard error, and the median. LL is the median of the logarithm of the"
-    )
-    print("ratio of the log loss to the default's.\n")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    print(f"\n{machine}; {SETTINGS['folds']} folds, {SETTINGS['seeds']} seeds. {LEGEND}")
     print("| variant | AP | median | better on | LL |\n|---|---|---|---|---|")
     default = found.get(DEFAULT, {})
     for name in VARIANTS:
