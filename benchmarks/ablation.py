@@ -112,8 +112,8 @@ def network(
         linear = keras.layers.Dense(categories, use_bias=False, kernel_initializer=initial)
         x = ops.concatenate([x[:, :first], linear(x[:, first:])], axis=1)
     if numbers:
-        default = NumberEmbedding(numbers, 4, 8, scales, seed)
-        embedding = embed(numbers, seed) if embed else default
+        embed = embed or partial(_embedding, scales)
+        embedding = embed(numbers, seed)
         x = x if embedding is None else embedding(x)
     for depth, units in enumerate(plan.hidden):
         dense = {"activation": activation, "seed": seed + 10 * depth}
@@ -130,6 +130,10 @@ def network(
     if smooth:
         logits = Smooth(smooth)(logits)
     return Members(keras.Model(rows, logits))
+
+
+def _embedding(scales: int, numbers: int, seed: int) -> NumberEmbedding:
+    return NumberEmbedding(numbers, 4, 8, scales, seed)
 
 
 class Smooth(keras.layers.Layer):
@@ -197,7 +201,7 @@ VARIANTS = {
     "periodic embeddings": Variant(parts={"embed": lambda *given: Periodic(*given)}),
     "no bins of numbers": Variant(bins={"FEWEST_ROWS": 10**9}),
     "bins that weigh as much as categories": Variant(bins={"WEIGHT": 1.0}),
-    "embeddings of categories, of 16 units": Variant(parts={"categories": 16}),
+    "categories and bins through 16 units": Variant(parts={"categories": 16}),
     "no columns for missing values": Variant(encoder={"SimpleImputer": without_indicators}),
     "numbers on one scale": Variant(parts={"one_scale": True}),
     "ReLU for SiLU": Variant(parts={"activation": "relu"}),

@@ -310,14 +310,13 @@ def show_ranks(rows: dict[str, dict[str, dict[str, float]]], names: list[str]) -
         print(f"| {name} | {' | '.join(cells)} |")
 
 
-def show(rows: dict[str, dict[str, dict[str, float]]], busy: bool) -> None:
+def show(rows: dict[str, dict[str, dict[str, float]]], note: str) -> None:
     """Print the page."""
     print("# Quality\n")
     print("Written by `make bench` from `benchmarks/quality.py`; do not edit.\n")
     print((__doc__ or "").partition("\n\n")[2].partition("``quality.py")[0].strip())
     print(f"\n{platform.machine()}, {os.cpu_count()} cores. Seconds are of one fit.")
-    if busy:
-        print("Other work ran on the machine for a part of the time: they are upper bounds.")
+    print(note)
     for names in (RIVALS, list(METHODS)):
         show_ranks(rows, names)
     print("\nThese tables had a say in kilter's default, so they are no evidence for it:")
@@ -338,7 +337,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("tables", nargs="*")
     parser.add_argument("--only", default=",".join(METHODS))
-    parser.add_argument("--busy", action="store_true", help="say that other work ran beside it")
+    parser.add_argument("--note", default="", help="how seconds were measured, for the page")
     given = parser.parse_args()
     RUNS.mkdir(exist_ok=True)
     warnings.simplefilter("ignore")
@@ -346,7 +345,7 @@ def main() -> None:
         for name in given.only.split(","):
             if name not in results().get(table, {}):
                 run(table, name)
-    show(results(), given.busy)
+    show(results(), given.note)
 
 
 if __name__ == "__main__":
