@@ -5,8 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip -qq --disable-pip-version-check
 EXTRAS := dev,jax,ray,tensorflow,torch,tune
-# In order: xdist would keep files of few tests for the end, and some of those take minutes.
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 PYTEST_ARGS ?=
 
 # Stamp files remember what is installed, so that nothing is installed twice.
