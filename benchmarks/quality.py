@@ -210,7 +210,7 @@ def balanced_forest() -> Any:
 
 METHODS: dict[str, Method] = {
     "kilter": Kilter(),
-    BLEND: Kilter(remedy="blend", seeds=3),  # nine networks; kilter alone has ten to one
+    BLEND: Kilter(remedy="blend"),
     "lightgbm": trees(light),
     "lightgbm-balanced": trees(lambda: light(class_weight="balanced")),
     "hist-gradient-boosting": trees(

@@ -71,10 +71,11 @@ def checks(remedy: str, only: tuple[str, ...] = ("",)) -> list[Any]:
     ]
 
 
-CHECKS = [  # of what trains in rounds those that fit and predict: each takes seconds to compile
+FITTED = ("classifiers", "idempotent", "pickle", "invariance")
+CHECKS = [  # of ensembles those that fit and predict: each takes seconds to compile
     *checks("none+threshold"),
-    *checks("blend"),
-    *checks("self-paced", ("classifiers", "idempotent", "pickle", "invariance")),
+    *checks("blend", FITTED),
+    *checks("self-paced", FITTED),
 ]
 
 
@@ -200,6 +201,7 @@ def test_the_fewer_rows_the_more_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
         x, y = np.arange(rows)[:, None], np.arange(rows) % 2
         KilterClassifier().fit(x, y)
         KilterClassifier(seeds=1).fit(x, y)
+        KilterClassifier("blend").fit(x, y)  # joins three networks
     with pytest.raises(AttributeError):  # there is no result
         KilterClassifier("auto").fit(x[:300], y[:300])
-    assert seen == [10, 1, 5, 1, 1, 1, 3]
+    assert seen == [10, 1, 3, 5, 1, 1, 1, 1, 1, 3]

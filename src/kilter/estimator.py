@@ -42,8 +42,8 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         Networks are trained on so many folds, with so many seeds each, to find the number of
         epochs, the calibrator and the threshold. The model averages one network a seed that
         learns from all rows. If ``seeds`` is None there are ten where rows are few, as an
-        average gains most there, three for 10,000 rows, and one above 15,000; ``auto`` has
-        three.
+        average gains most there, three for 10,000 rows, and one above 15,000. A remedy that
+        joins several networks has fewer seeds, so that as many are averaged; ``auto`` has three.
     metric : str
         What the best remedy is best at, and the threshold where it can be: see `kilter.compare`.
     network : {"tabm", "mlp"}
@@ -181,11 +181,16 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
             remedies = [dataclasses.replace(one, decide=Decide(tuned=False)) for one in remedies]
         named = {field.name for field in dataclasses.fields(Plan)} & set(self.get_params())
         settings = {name: getattr(self, name) for name in named}
-        settings["seeds"] = self._seeds(len(dataset)) if self.seeds is None else self.seeds
+        if self.seeds is None:
+            settings["seeds"] = self._seeds(len(dataset), remedies)
         return Plan(tuple(remedies), seed=self.random_state, **settings)
 
-    def _seeds(self, rows: int) -> int:
-        return SEEDS if self.remedy == AUTO else int(np.clip(SEED_ROWS // rows, 1, MOST_SEEDS))
+    def _seeds(self, rows: int, remedies: Sequence[Remedy]) -> int:
+        """Return how many seeds average as many networks, whatever the remedy joins."""
+        if self.remedy == AUTO:
+            return SEEDS
+        networks = np.clip(SEED_ROWS // rows, 1, MOST_SEEDS)
+        return int(max(1, networks // len(remedies[-1].trainings)))
 
     def _table(self, X: Any, reset: bool) -> pa.Table:
         """Return the columns as a table; those of an array are named by their place."""

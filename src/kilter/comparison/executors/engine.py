@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -16,43 +14,22 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from kilter.comparison.executors.base import Lane, Task, Trained
-from kilter.comparison.executors.compiled import compile_once
+from kilter.comparison.executors.blocks import Block, Seating
+from kilter.comparison.executors.compiled import Parts, like
 from kilter.comparison.executors.cost import ACCELERATOR, HOST
 from kilter.comparison.executors.device import stack_folds, stack_trees
 from kilter.comparison.executors.memory import even_parts, fold_bytes, lane_bytes
-from kilter.comparison.executors.program import Numbers, Program, Shared, State
+from kilter.comparison.executors.program import Program, Shared, State
 from kilter.comparison.training import Training
 
-Map = Callable[[Callable[["Block"], list[int]], Sequence["Block"]], Iterable[list[int]]]
+Map = Callable[[Callable[[Block], list[int]], Sequence[Block]], Iterable[list[int]]]
 
 CALL_SECONDS = 0.5  # an interrupt waits for the end of a call, and of compiling
 CALL_DRAWS = 1 << 20  # of a block and call; each takes some 20 bytes
 CALL_KEPT = 1 << 26  # bytes that the lanes of a pool share in a call, such as masks
 SCORED = 1 << 27  # bytes that scoring computes with at once, if the limit is not less
-COMPILERS = 3  # threads, one for each part of the program
 LIVE = 2  # bytes for each number that a step computes: half of them at once, 4 bytes each
 FORWARD = 3  # of what a step computes, one in so many serves to score
-
-
-@dataclass
-class Block:
-    """Lanes that train together; those that wait for their end are in ``waiting`` by place.
-
-    ``mixes`` says whether any of them mixes rows, ``seconds`` what the epoch took so far.
-    """
-
-    mixes: Any
-    numbers: Numbers
-    state: State
-    waiting: dict[int, Lane]
-    seconds: float = 0.0
-
-    def wait(self, part: Future[Any]) -> Any:
-        """Return a part of the program; the time until it is compiled is not the block's."""
-        begun = time.perf_counter()
-        compiled = part.result()
-        self.seconds -= time.perf_counter() - begun
-        return compiled
 
 
 class Engine:
@@ -65,18 +42,15 @@ class Engine:
     def __init__(self, task: Task, limit: int, devices: Sequence[jax.Device]) -> None:
         self.limit = limit
         self.devices = len(devices)
-        self._compile = partial(compile_once, devices=tuple(devices))
         mesh = Mesh(np.array(devices), "lanes")
         self._everywhere = NamedSharding(mesh, PartitionSpec())
         self._spread = NamedSharding(mesh, PartitionSpec("lanes"))
         self.program = Program(task)
         self._bytes_of_lane = lane_bytes(self.program.model)
         self.size = 0  # places of a block; not settled yet
-        self._parts: dict[str, Future[Any]] = {}  # of the program, each as soon as compiled
-        self._compilers = ThreadPoolExecutor(COMPILERS)
+        self._parts = Parts(self.program, self._everywhere)
         self._initial: dict[tuple[Training | None, int, int], tuple[Any, State]] = {}
         self._lock = Lock()
-        self._predict: Any = None  # compiled when the first lane comes to its end
 
     @property
     def task(self) -> Task:
@@ -146,36 +120,20 @@ class Engine:
     # -- what is made once -------------------------------------------------------------
 
     def _compile_steps(self, lane: Lane) -> None:
-        """Let XLA compile what steps need, each part while JAX traces the next."""
-        if "advance" in self._parts:
-            return
-        ahead = jax.jit(self.program.ahead, out_shardings=self._everywhere)
-        advance = jax.jit(self.program.advance, donate_argnames="state")
-        seeds, number = self.random_state(lane), np.int32(0)
-        first = ahead.lower(seeds, self.task.key(0), number, number, number)
-        self._parts["ahead"] = self._compilers.submit(self._compile, first)
-        shared = jax.tree.map(partial(_like, self._everywhere), first.out_info[1])
-        data, *lanes = self._shapes(lane)
-        second = advance.lower(data, number, number, shared, np.bool_(False), *lanes)
-        self._parts["advance"] = self._compilers.submit(self._compile, second)
+        """Let XLA compile what steps need; any lane serves as an example."""
+        if "advance" not in self._parts:
+            self._parts.compile_steps(self.random_state(lane), *self._shapes(lane))
 
     def _compile_score(self, lane: Lane) -> None:
-        """Let the score be traced and compiled while lanes train: nobody needs it before."""
-        if "score" in self._parts:
-            return
-        score = jax.jit(self.program.score, donate_argnames="state")
-        data, *lanes = self._shapes(lane)
-        self._parts["score"] = self._compilers.submit(
-            lambda: self._compile(score.lower(data, np.int32(0), *lanes))
-        )
-        self._compilers.shutdown(wait=False)  # it was the last
+        if "score" not in self._parts:
+            self._parts.compile_score(*self._shapes(lane))
 
     def _shapes(self, lane: Lane) -> tuple[Any, Any, Any]:
         """Return the shapes of the data, and of the numbers and the state of a block."""
         numbers = self.program.numbers([lane], self.folds)
         state = stack_trees([self._initial_of(lane)[1]])
-        of_block = partial(_like, self._spread, places=self.size)
-        everywhere = jax.tree.map(partial(_like, self._everywhere), self.data)
+        of_block = partial(like, self._spread, places=self.size)
+        everywhere = jax.tree.map(partial(like, self._everywhere), self.data)
         return everywhere, *jax.tree.map(of_block, (numbers, state))
 
     def wait(self, lane: Lane) -> float:
@@ -185,10 +143,7 @@ class Engine:
         """
         self._compile_steps(lane)
         self._compile_score(lane)
-        begun = time.perf_counter()
-        for part in self._parts.values():
-            part.result()
-        return time.perf_counter() - begun
+        return self._parts.wait()
 
     def _initial_of(self, lane: Lane) -> tuple[Any, State]:
         """Return the random state and the state in which a lane begins, as others do, too."""
@@ -250,7 +205,7 @@ class Engine:
                 block.seconds = 0.0
                 for place in places:
                     yield self._trained(block, place, seconds)
-            blocks = self._regrouped(blocks)
+            blocks = self._seating.regrouped(blocks)
             if not blocks:
                 return
 
@@ -288,18 +243,12 @@ class Engine:
         block.state = score(self.data, np.int32(epoch), block.numbers, block.state)
         return np.asarray(block.state.done)
 
-    def _logits(self, *arguments: Any) -> Any:
-        """Predict the validation and test rows of a fold."""
-        if self._predict is None:
-            self._predict = self._compile(jax.jit(self.program.predict).lower(*arguments))
-        return self._predict(*arguments)
-
     def _trained(self, block: Block, place: int, seconds: float) -> Trained:
         """Take a lane out of its block."""
         lane, state = block.waiting.pop(place), block.state
         trainable, other = jax.tree.map(lambda leaf: np.asarray(leaf)[place].copy(), state.best)
         place_of_fold = np.int32(self.folds.index(lane.fold))
-        logits = self._logits(self.data, place_of_fold, trainable, other)
+        logits = self._parts.predict(self.data, place_of_fold, trainable, other)
         fold = self.task.folds[lane.fold]
         return Trained(
             lane,
@@ -311,49 +260,16 @@ class Engine:
             seconds,
         )
 
-    # -- from blocks to blocks ---------------------------------------------------------
+    # -- where a pool begins -----------------------------------------------------------
 
     def begin(self, pool: Sequence[Lane]) -> list[Block]:
         """Return the blocks in which a pool begins."""
-        return self._blocks(pool, stack_trees([self._initial_of(lane)[1] for lane in pool]))
+        return self._seating.blocks(pool, stack_trees([self._initial_of(lane)[1] for lane in pool]))
 
     def random_state(self, lane: Lane) -> Any:
         """Return the state of layers in which the lanes of a seed begin."""
         return jax.device_put(self._initial_of(lane)[0], self._everywhere)
 
-    def _blocks(self, lanes: Sequence[Lane], state: State) -> list[Block]:
-        """Spread lanes over blocks; ``state`` lies on the host."""
-        return [
-            self._block(lanes, state, list(range(begin, min(begin + self.size, len(lanes)))))
-            for begin in range(0, len(lanes), self.size)
-        ]
-
-    def _block(self, lanes: Sequence[Lane], state: State, places: list[int]) -> Block:
-        # Places beyond the lanes are filled with the first one, and count as done.
-        filled = places + places[:1] * (self.size - len(places))
-        taken = jax.tree.map(lambda leaf: leaf[filled], state)
-        taken = taken._replace(done=np.where(np.arange(self.size) < len(places), taken.done, True))
-        numbers = self.program.numbers([lanes[place] for place in filled], self.folds)
-        quotas = numbers.quotas
-        mixes = np.bool_(((quotas.mixed > 0).any(axis=-1) & (quotas.kappa == 0)).any())
-        waiting = {place: lanes[i] for place, i in enumerate(places)}
-        numbers, taken = jax.device_put((numbers, taken), self._spread)
-        return Block(mixes, numbers, taken, waiting)
-
-    def _regrouped(self, blocks: list[Block]) -> list[Block]:
-        """Move what is left into fewer blocks where it fits."""
-        left = [block for block in blocks if block.waiting]
-        lanes = [lane for block in left for lane in block.waiting.values()]
-        if math.ceil(len(lanes) / self.size) == len(left):
-            return left
-        taken = [
-            jax.tree.map(lambda leaf, places=list(block.waiting): leaf[places], state)
-            for block, state in zip(left, jax.device_get([b.state for b in left]), strict=True)
-        ]
-        return self._blocks(lanes, jax.tree.map(lambda *all: np.concatenate(all), *taken))
-
-
-def _like(sharding: NamedSharding, info: Any, places: int = 0) -> jax.ShapeDtypeStruct:
-    """Return the shape of an array on devices; ``places`` replace the one that it has."""
-    shape = (places, *info.shape[1:]) if places else info.shape
-    return jax.ShapeDtypeStruct(shape, info.dtype, sharding=sharding)
+    @property
+    def _seating(self) -> Seating:
+        return Seating(self.size, partial(self.program.numbers, folds=self.folds), self._spread)
