@@ -1,7 +1,7 @@
-"""Does the default network need eight members where several seeds are averaged anyway?
+"""How many members does the default network need, where seeds are averaged anyway?
 
 `KilterClassifier` averages ten seeds on a few hundred rows, fewer on more of them, and one above
-15,000. Networks of fewer members are trained with as many seeds, on the tables of
+15,000. Networks of eight members and of fewer are trained with as many seeds, on the tables of
 ``ablation.py`` and larger ones from where those are. ``members.py TABLE ...`` runs some tables
 alone. Results go to ``docs/benchmarks/members.jsonl`` as they come and are not measured again
 while they are there.

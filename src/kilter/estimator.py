@@ -91,7 +91,7 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         metric: str = "auprc",
         network: str = "tabm",
         build: Any = None,
-        members: int = 8,
+        members: int = 4,
         hidden: tuple[int, ...] = (64, 64),
         dropout: float = 0.1,
         epochs: int = 200,

@@ -89,7 +89,7 @@ class Plan:
     weight_decay: float = 1e-2
     network: str = "tabm"
     build: Any = None
-    members: int = 8
+    members: int = 4
     hidden: tuple[int, ...] = (64, 64)
     dropout: float = 0.1
     neighbors: int = 5
