@@ -112,7 +112,7 @@ def compare(
     >>> x, y = sklearn.datasets.make_classification(400, 4, weights=[0.9], random_state=0)
     >>> table = pandas.DataFrame(x, columns=list("abcd")).assign(fraud=y)
     >>> result = kilter.compare(
-    ...     table, "fraud", remedies="class-weights", folds=2, seeds=1, epochs=3
+    ...     table, "fraud", remedies="class-weights", network="mlp", folds=2, seeds=1, epochs=3
     ... )
     >>> sorted(result.leaderboard()["remedy"])
     ['class-weights', 'none+threshold']
@@ -273,8 +273,9 @@ def forecast(
     >>> import kilter, pandas, sklearn.datasets
     >>> x, y = sklearn.datasets.make_classification(400, 4, weights=[0.9], random_state=0)
     >>> table = pandas.DataFrame(x, columns=list("abcd")).assign(fraud=y)
-    >>> kilter.comparison.forecast(table, "fraud", remedies="focal", folds=2).trainings
-    15
+    >>> quick = {"remedies": "focal", "network": "mlp", "folds": 2, "seeds": 1}
+    >>> kilter.comparison.forecast(table, "fraud", **quick).trainings
+    5
     """
     plan = Plan.make(remedies, **settings)
     dataset = load(data, target, drop=tuple(drop), group=group, time=time)
