@@ -113,6 +113,48 @@ def test_its_model_can_be_saved(rows: tuple[np.ndarray, np.ndarray], tmp_path: A
     np.testing.assert_allclose(again.predict_proba(named), clf.predict_proba(x), rtol=1e-6)
 
 
+def test_an_array_may_hold_text(rows: tuple[np.ndarray, np.ndarray]) -> None:
+    x, y = rows
+    city = np.where(y, "Oslo", "Rome")
+    mixed = np.column_stack([x[:, :2].astype(object), city.astype(object)])
+    mixed[::9, 2] = np.nan
+    clf = KilterClassifier(**QUICK).fit(mixed, y)
+    kinds = [column.kind for column in clf.model_.schema.columns]
+    assert clf.predict(mixed[:5]).shape == (5,)
+    assert kinds[0] == kinds[1] != kinds[2]
+    text = np.column_stack([x[:, :2].astype(str), city])
+    assert [column.kind for column in clf.fit(text, y).model_.schema.columns] == kinds
+
+
+def test_an_index_is_no_feature(rows: tuple[np.ndarray, np.ndarray]) -> None:
+    x, y = rows
+    frame = pd.DataFrame(x, columns=list("abcde"), index=pd.Index(y * 1000, name="customer"))
+    clf = KilterClassifier(**QUICK).fit(frame, y)
+    assert [column.name for column in clf.model_.schema.columns] == list("abcde")
+    assert clf.predict(frame.reset_index(drop=True)).shape == y.shape
+
+
+def test_random_states_of_all_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(module, "fit", lambda plan, *others, **more: seen.append(plan.seed))
+    x, y = np.arange(60.0)[:, None], np.arange(60) % 2
+    for state in (np.int64(7), np.random.RandomState(0), np.random.RandomState(0), None, None):
+        KilterClassifier(random_state=state).fit(x, y)
+    assert seen[0] == 7
+    assert seen[1] == seen[2]
+    assert seen[3] != seen[4]
+
+
+def test_auto_takes_as_many_folds_as_there_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(module, "run", lambda plan, *others, **more: seen.append(plan.folds))
+    for rare in (7, 4):
+        x, y = np.arange(60.0)[:, None], np.arange(60) < rare
+        with pytest.raises(AttributeError):  # there is no result
+            KilterClassifier("auto").fit(x, y)
+    assert seen == [3, 5]  # with 4 rows `run` says what is wrong
+
+
 def test_a_clone_has_every_setting() -> None:
     clf = KilterClassifier("smote", **QUICK, min_recall=0.9, random_state=7)
     assert clone(clf).get_params() == clf.get_params()

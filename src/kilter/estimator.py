@@ -10,15 +10,20 @@ import narwhals as nw
 import numpy as np
 import pyarrow as pa
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import column_or_1d
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from kilter._errors import ArgumentTypeError
+from kilter._numbers import is_whole
 from kilter._types import Dataset
 from kilter.comparison import Plan, Remedy
 from kilter.comparison.remedy import Decide, find_remedies
 from kilter.comparison.run import fit, run
 from kilter.data import load
+from kilter.data.read import without_index
+from kilter.data.split import most_folds
+from kilter.data.units import units
 
 AUTO = "auto"
 TUNED_FROM = 3  # times the rows of the smallest class
@@ -36,8 +41,8 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     remedy : str or Remedy
-        What is done about the imbalance, by name; ``auto`` compares all of them and takes the
-        best, which takes as many times as long.
+        What is done about the imbalance, by name; ``auto`` runs `kilter.compare` and takes the
+        best one if it surely helps, which takes many times as long.
     folds, seeds : int
         Networks are trained on so many folds, with so many seeds each, to find the number of
         epochs, the calibrator and the threshold. The model averages one network a seed that
@@ -59,8 +64,8 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         Put the threshold as high as this recall of the rarest class allows.
     executor : {"auto", "lanes", "sequential", "ray"}
         How to train.
-    random_state : int
-        The same number gives the same model.
+    random_state : int, RandomState or None
+        The same number gives the same model; None another one each time.
 
     Attributes
     ----------
@@ -102,7 +107,7 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         weight_decay: float = 1e-2,
         min_recall: float | None = None,
         executor: str = "auto",
-        random_state: int = 0,
+        random_state: Any = 0,
     ) -> None:
         self.remedy = remedy
         self.folds = folds
@@ -130,7 +135,7 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         X : array or dataframe of shape (rows, columns)
         y : array of shape (rows,)
             At least two classes. Each should have six different rows or more: with fewer, none
-            are left to calibrate on, and a warning says so.
+            are left to calibrate on, and a warning says so; ``auto`` cannot compare then.
         groups : array of shape (rows,), optional
             Rows of a group stay in the same fold.
 
@@ -146,6 +151,8 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(y)
         if self.remedy == AUTO:
             plan = self._plan(find_remedies(None), dataset)
+            folds = min(plan.folds, most_folds(dataset.labels, units(dataset))) or plan.folds
+            plan = dataclasses.replace(plan, folds=folds)
             self.result_ = run(plan, dataset, executor=self.executor)
             self.model_ = self.result_.model
         else:
@@ -184,7 +191,13 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         settings = {name: getattr(self, name) for name in named}
         if self.seeds is None:
             settings["seeds"] = self._seeds(len(dataset), remedies)
-        return Plan(tuple(remedies), seed=self.random_state, **settings)
+        return Plan(tuple(remedies), seed=self._seed(), **settings)
+
+    def _seed(self) -> int:
+        """Return the number that `random_state` is, or draws."""
+        if is_whole(self.random_state):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(1 << 31))
 
     def _seeds(self, rows: int, remedies: Sequence[Remedy]) -> int:
         """Return how many seeds average as many networks, whatever the remedy joins."""
@@ -198,9 +211,28 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         frame = nw.from_native(X, pass_through=True, eager_only=True)
         if isinstance(frame, nw.DataFrame):
             validate_data(self, X, reset=reset, skip_check_array=True)
-            return frame.to_arrow()
-        rows = validate_data(self, X, reset=reset, ensure_all_finite="allow-nan", dtype="numeric")
-        return pa.table({f"x{place}": column for place, column in enumerate(rows.T)})
+            return without_index(frame.to_arrow())
+        rows = validate_data(self, X, reset=reset, ensure_all_finite="allow-nan", dtype=None)
+        return pa.table(
+            {f"x{place}": _column(place, values) for place, values in enumerate(rows.T)}
+        )
+
+
+def _column(place: int, values: np.ndarray) -> Any:
+    """Return a column of an array: as numbers if they are, also where others beside are text."""
+    if values.dtype.kind not in "OUS":
+        return values
+    try:
+        return values.astype(float)
+    except (TypeError, ValueError):
+        pass
+    try:
+        return pa.array(values.tolist(), from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        raise ArgumentTypeError(
+            f"column {place} of `X` must hold values of one type, a string or a number, and mixes "
+            "several. Convert it before."
+        ) from None
 
 
 def _are_alike(labels: np.ndarray) -> bool:

@@ -141,6 +141,24 @@ def test_costs_are_read_from_a_file(quick, table_of: Callable, tmp_path: Path) -
     assert model.decide(np.array([[0.985, 0.015], [0.975, 0.025]])).tolist() == ["fine", "fraud"]
 
 
+@pytest.mark.parametrize(
+    "cost", [Costs(((0, 1), (50, 0))), [[0, 1], [50, 0]], np.array([[0, 1], [50, 0]])]
+)
+def test_costs_are_given_themselves(quick, table_of: Callable, cost: Any) -> None:
+    model = compare(table_of(2, "text"), "target", cost=cost, **FAST).model
+    assert model.decision == Costs(((0.0, 1.0), (50.0, 0.0)))
+
+
+def test_costs_of_other_classes(quick, table_of: Callable) -> None:
+    with pytest.raises(ArgumentError, match=r"`cost` must have one row .* got 2, .* are a, b, c"):
+        compare(table_of(3, "text"), "target", cost=[[0, 1], [50, 0]], **FAST)
+
+
+def test_one_column_to_drop_needs_no_list(quick, table_of: Callable) -> None:
+    result = compare(table_of(), "target", drop="age", **FAST)
+    assert [c.name for c in result.model.schema.columns] == ["amount", "city"]
+
+
 def test_group_time_and_drop_are_no_features(quick, table_of: Callable) -> None:
     table = table_of()
     table = table.append_column("who", pa.array(np.arange(300) // 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -22,7 +23,7 @@ from kilter.comparison.judge import (
     judge,
 )
 from kilter.comparison.plan import Plan
-from kilter.comparison.remedy import BASELINE, REMEDIES, Remedy
+from kilter.comparison.remedy import BASELINE, REMEDIES, Decide, Remedy
 from kilter.decide import Calibrator, Costs, Threshold
 from kilter.ensemble import JOINTS
 
@@ -200,6 +201,19 @@ def test_nothing_is_tuned_for_the_untouched_network() -> None:
     for plan in (Plan.make("none", min_recall=0.9), Plan.make("none", costs=((0, 1), (9, 0)))):
         decision = fit_decision(plan, REMEDIES["none"], scores(), 1)
         assert decision == Threshold((0.0, 0.0))
+
+
+def test_what_is_not_tuned_is_judged_by_what_is_handed_over(small: Callable) -> None:
+    parts = small(3, remedies="class-weights")
+    untuned = replace(parts.plan.remedies[1], decide=Decide(tuned=False))
+    plan = replace(parts.plan, remedies=(untuned,))
+    (outcome,) = judge(plan, parts.splits, parts.trained, parts.positive)
+    moved = 0
+    for fold in outcome.folds:
+        calibrated = fold.calibrator.apply(fold.test.probabilities)
+        np.testing.assert_array_equal(fold.predicted, calibrated.argmax(axis=1))
+        moved += (fold.predicted != fold.test.probabilities.argmax(axis=1)).sum()
+    assert moved  # calibration takes back what the weights did
 
 
 @pytest.mark.parametrize("metric", ["auprc", "log_loss", "brier", "macro_f1"])

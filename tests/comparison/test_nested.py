@@ -102,6 +102,18 @@ def test_progress_comes_to_its_end(quick, table_of: Callable) -> None:
     assert seen[-1].leader.startswith("mlp")
 
 
+def test_the_search_counts_into_the_seconds(quick, table_of: Callable) -> None:
+    plan = Plan.make([], **QUICK)
+    result = search(plan, load(table_of(2, "text"), "target"), trials=5, networks=["mlp"])
+    seconds = {row["remedy"]: row["seconds"] for row in result.summary["leaderboard"]}
+    judged = plan.folds * plan.seeds
+    searching = sum(lane.fold >= plan.folds for lane in quick.trained)
+    assert seconds == {
+        "none+threshold": pytest.approx(0.25 * judged),
+        "tuned": pytest.approx(0.25 * (judged + searching)),
+    }
+
+
 @pytest.mark.parametrize("metric", ["log_loss", "macro_f1"])
 def test_other_metrics_and_three_classes(quick, table_of: Callable, metric: str) -> None:
     plan = Plan.make([], **QUICK, metric=metric)

@@ -6,6 +6,7 @@ import json
 from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,9 +102,19 @@ def test_values_are_checked(settings: dict[str, Any], message: str) -> None:
     assert message in str(info.value)
 
 
+def test_numbers_of_numpy_are_pythons() -> None:
+    given = {"seed": np.int64(3), "epochs": np.int32(9), "hidden": np.array([8, 4]).tolist()}
+    plan = Plan.make([], **given, learning_rate=np.float32(0.5), min_recall=np.float64(0.25))
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    assert plan == Plan.make(
+        [], seed=3, epochs=9, hidden=(8, 4), learning_rate=0.5, min_recall=0.25
+    )
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"seed": None}, "`seed` must be a whole number; got None."),
         ({"folds": 5.0}, "`folds` must be a whole number; got 5.0."),
         ({"seeds": True}, "`seeds` must be a whole number; got True."),
         ({"epochs": "9"}, "`epochs` must be a whole number; got '9'."),

@@ -98,6 +98,8 @@ def test_what_is_no_remedy_is_no_remedy(after: object) -> None:
     ("given", "message"),
     [
         ({"members": ("nome",)}, "`members` knows no `nome`.*Did you mean"),
+        ({"members": ("none", "none+threshold")}, "of none, none.threshold two or more are one"),
+        ({"members": ("logit-adjust", "balanced-softmax")}, "must be trained differently"),
         ({"members": ("blend",)}, "`members` must be remedies without members"),
         ({"members": (), "after": "nome"}, "`after` knows no `nome`.*Did you mean"),
         ({"members": (), "after": "blend"}, "`after` must be a remedy without members.*`blend`"),

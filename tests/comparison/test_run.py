@@ -71,6 +71,12 @@ def test_memory_and_devices_go_to_the_lanes() -> None:
     assert (lanes.memory, lanes.devices) == (1.5, 3)
 
 
+def test_memory_and_devices_are_for_lanes() -> None:
+    for given in ((4.0, None), (None, 2)):
+        with pytest.raises(ArgumentError, match="is for lanes, and `executor` sequential has none"):
+            driver.find_executor("sequential", *given)
+
+
 @pytest.mark.parametrize("devices", [0, -1, 1.5, True, "2"])
 def test_devices_are_counted(devices: Any) -> None:
     with pytest.raises(ArgumentError, match=r"`devices` must be a whole number of at least 1; got"):
@@ -137,6 +143,30 @@ def test_it_is_calibrated_on_the_validation_rows_of_all_folds(judged: SimpleName
         np.concatenate([one.probabilities for one in scores]),
     )
     assert judged.result.model.calibrator == Calibrator.fit(pooled)
+
+
+def test_an_observer_that_raises_ends_the_trainings(
+    quick, small: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, ended = small(), []
+    train = type(quick).train
+
+    def watched(self: Any, *given: Any) -> Any:
+        try:
+            yield from train(self, *given)
+        finally:
+            ended.append(len(self.trained))
+
+    monkeypatch.setattr(type(quick), "train", watched)
+
+    def observe(progress: Any) -> None:
+        if progress.done == 3:
+            raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more") as kept:
+        driver.run(parts.plan, parts.dataset, observe=observe)
+    assert ended == [3]  # though the traceback is still there
+    assert kept.traceback
 
 
 def test_progress_tells_how_far_and_who_leads(quick, small: Callable) -> None:

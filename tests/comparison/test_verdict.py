@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import stats
 from kilter._types import TestScores
 from kilter.comparison.judge import FoldOutcome, Outcome
 from kilter.comparison.plan import Plan
-from kilter.comparison.remedy import BASELINE, REMEDIES
+from kilter.comparison.remedy import BASELINE, REMEDIES, Decide
 from kilter.comparison.verdict import (
     Against,
     against_baseline,
@@ -95,6 +96,16 @@ def test_the_surer_second_is_not_chosen() -> None:
     second_is_sure = [against("smote", 0.76, 0.06, 0.90), against("focal", 0.75, 0.05, 0.99), BASE]
     assert choose(second_is_sure) is BASE
     assert "The best of the others, smote," in text(second_is_sure)
+
+
+def test_where_nothing_is_tuned_no_threshold_is_told_of() -> None:
+    untuned = replace(BASE.outcome.remedy, decide=Decide(tuned=False))
+    base = replace(BASE, outcome=replace(BASE.outcome, remedy=untuned))
+    assert text([base]) == "No other remedy was compared: plain cross-entropy."
+    assert text([base, against("smote", 0.6)]).startswith(
+        "Nothing here clearly helps: keep plain cross-entropy. The other, smote,"
+    )
+    assert "than plain cross-entropy (95%" in text([against("focal", 0.75, 0.05, 0.97), base])
 
 
 @pytest.mark.parametrize(("p", "chosen"), [(0.9499, BASELINE), (0.95, "focal")])

@@ -66,6 +66,12 @@ class TestRead:
         shuffled.to_parquet(tmp_path / "t.parquet")
         assert read(tmp_path / "t.parquet").column_names == list(frame.columns)
 
+    def test_a_pandas_index_that_has_a_name_is_left_behind_too(self, tmp_path, frame):
+        named = frame.set_index(pd.Index(range(7, 7 + len(frame)), name="customer"))
+        named.to_parquet(tmp_path / "t.parquet")
+        for source in (named, tmp_path / "t.parquet", pa.Table.from_pandas(named)):
+            assert read(source).column_names == list(frame.columns)
+
     def test_folders_with_an_equals_sign_add_no_column(self, tmp_path):
         folder = tmp_path / "year=2024"
         folder.mkdir()

@@ -71,11 +71,11 @@ def test_several_inputs():
     parts = keras.Input((1,), name="one"), keras.Input((2,), name="two")
     dense = keras.layers.Dense(2, "softmax")(keras.layers.Concatenate()(list(parts)))
     model = keras.Model({"one": parts[0], "two": parts[1]}, dense)
+    other = keras.models.clone_model(model)
     given = {"one": X[:, :1], "two": X[:, 1:]}
-    joined = join([model, model])
-    np.testing.assert_allclose(
-        joined.predict(given, verbose=0), model.predict(given, verbose=0), atol=1e-5
-    )
+    expected = np.mean([one.predict(given, verbose=0) for one in (model, other)], axis=0)
+    joined = join([model, other])
+    np.testing.assert_allclose(joined.predict(given, verbose=0), expected, atol=1e-5)
 
 
 def test_names_do_not_matter_and_stay():
@@ -108,6 +108,7 @@ class Unbuilt(keras.Model):
     [
         ({"models": []}, "`models` must be a sequence of one model at least"),
         ({"models": [Unbuilt()]}, "`models` must be Sequential or functional"),
+        ({"models": [network()] * 2}, "`models` must be different ones; the same model is there"),
         ({"how": "avrage"}, "`how` must be one of .*Did you mean"),
         ({"x": X}, "`x` and `y` belong together"),
         ({"how": "stack"}, "`x` and `y` must be validation rows where `how` is stack"),

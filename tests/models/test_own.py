@@ -1,6 +1,8 @@
 """A network of the user's own."""
 
 import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -105,6 +107,20 @@ def test_a_seed_gives_the_same_weights_and_leaves_other_random_numbers_alone():
     one, same, other = (model.get_weights()[0] for model in made)
     np.testing.assert_array_equal(one, same)
     assert not np.allclose(one, other)
+
+
+def test_threads_draw_the_same_weights():
+    def build(width, n_classes):
+        time.sleep(0.002)  # another thread begins meanwhile
+        return ends_in(2)
+
+    def weights(seed):
+        return own_network(build, 5, 2, seed=seed).get_weights()[0]
+
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(weights, range(12)))
+    for seed, found in enumerate(together):
+        np.testing.assert_array_equal(found, weights(seed))
 
 
 def test_of_a_model_the_architecture_is_taken():

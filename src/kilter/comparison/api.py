@@ -10,7 +10,7 @@ from typing import Any
 
 import narwhals as nw
 
-from kilter._errors import ArgumentTypeError
+from kilter._errors import ArgumentError, ArgumentTypeError
 from kilter._types import Dataset
 from kilter.comparison.executors.base import Forecast
 from kilter.comparison.folder import RunFolder
@@ -20,7 +20,7 @@ from kilter.comparison.result import Result
 from kilter.comparison.run import Observer, run
 from kilter.comparison.run import forecast as forecast_run
 from kilter.data import load
-from kilter.decide import read_costs
+from kilter.decide import Costs, read_costs
 
 
 def compare(
@@ -73,9 +73,10 @@ def compare(
         Learn from the past, test on the future: folds follow this column.
     drop : sequence of str
         Columns to leave out.
-    cost : path, optional
-        A CSV or JSON file with the cost of each confusion; decisions then minimise the
-        expected cost.
+    cost : path, Costs or array, optional
+        A CSV or JSON file with the cost of each confusion, or the costs themselves,
+        ``cost[true][predicted]`` with the classes sorted; decisions then minimise the expected
+        cost.
     min_recall : float, optional
         Put the threshold as high as this recall of the rarest class allows.
     build : function or keras.Model, optional
@@ -120,7 +121,7 @@ def compare(
     settings |= {"folds": folds, "seeds": seeds, "metric": metric}
     plan = Plan.make(remedies, min_recall=min_recall, build=build, **settings)
     folder = None if out is None else RunFolder(out, resume)
-    dataset = load(data, target, drop=tuple(drop), group=group, time=time)
+    dataset = load(data, target, drop=drop, group=group, time=time)
     plan = _with_costs(plan, cost, dataset)
     result = run(
         plan,
@@ -223,7 +224,7 @@ def tune(
     settings |= {"folds": folds, "seeds": seeds, "metric": metric}
     plan = Plan.make([], min_recall=min_recall, build=build, **settings)
     folder = None if out is None else RunFolder(out, resume)
-    dataset = load(data, target, drop=tuple(drop), group=group, time=time)
+    dataset = load(data, target, drop=drop, group=group, time=time)
     plan = _with_costs(plan, cost, dataset)
     result = search(
         plan,
@@ -278,14 +279,25 @@ def forecast(
     5
     """
     plan = Plan.make(remedies, **settings)
-    dataset = load(data, target, drop=tuple(drop), group=group, time=time)
+    dataset = load(data, target, drop=drop, group=group, time=time)
     return forecast_run(plan, dataset, executor=executor, memory=memory, devices=devices)
 
 
 def _with_costs(plan: Plan, cost: Any, dataset: Dataset) -> Plan:
     if cost is None:
         return plan
-    return replace(plan, costs=read_costs(cost, dataset.schema.classes).matrix)
+    classes = dataset.schema.classes
+    costs = read_costs(Path(cost), classes) if isinstance(cost, str | PathLike) else _costs(cost)
+    if len(costs.matrix) != len(classes):
+        raise ArgumentError(
+            f"`cost` must have one row and one column a class; got {len(costs.matrix)}, and the "
+            f"classes are {', '.join(map(str, classes))}."
+        )
+    return replace(plan, costs=costs.matrix)
+
+
+def _costs(given: Any) -> Costs:
+    return given if isinstance(given, Costs) else Costs(given)
 
 
 def _library(data: Any) -> str:

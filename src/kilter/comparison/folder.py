@@ -14,8 +14,8 @@ import shutil
 import signal
 import threading
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import numpy as np
 
 from kilter._errors import ArgumentError, OutputError
 from kilter._types import Dataset
-from kilter.comparison.executors.base import Lane, Trained
+from kilter.comparison.executors.base import Lane, Trained, Trainings
 from kilter.comparison.plan import Plan
 from kilter.comparison.result import FILES, Result
 
@@ -121,15 +121,16 @@ class RunFolder:
                 "another table. Give the same ones, or leave `resume` out to begin anew."
             )
 
-    def keep(self, trainings: Iterable[Trained], network: str = "") -> Iterator[Trained]:
+    def keep(self, trainings: Trainings, network: str = "") -> Trainings:
         """Pass trainings on, each of them kept; stopped before the first, nothing is left."""
-        try:
-            for trained in trainings:
-                self.save(trained, network)
-                yield trained
-        except BaseException:
-            self._tidy()
-            raise
+        with closing(trainings):
+            try:
+                for trained in trainings:
+                    self.save(trained, network)
+                    yield trained
+            except BaseException:
+                self._tidy()
+                raise
 
     @_interrupted_later()
     def save(self, trained: Trained, network: str = "") -> None:

@@ -168,8 +168,7 @@ def judge_fold(
     calibrator = Calibrator.fit(validation)
     decision = fit_decision(plan, remedy, calibrate(calibrator, validation), positive)
     calibrated = calibrator.apply(test.probabilities)
-    # Without a tuned decision the raw probabilities decide, as they would untouched.
-    decided_on = calibrated if remedy.decide.tuned else test.probabilities
+    decided_on = calibrated if remedy.decide.calibrated else test.probabilities
     predicted = decision.apply(decided_on)
     precisions = _precisions(test, positive)
     figures = _figures(test, calibrated, predicted, precisions)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -188,9 +189,10 @@ class _Field:
                 if candidate.network == name
             }
             there, coming = go_on(self.executor, task, list(mine), self.folder, name)
-            for one in chain(there, coming):
-                self.trained[mine[one.lane]] = one
-                self.watch.trained(str(mine[one.lane][0]), one.score)
+            with closing(coming):
+                for one in chain(there, coming):
+                    self.trained[mine[one.lane]] = one
+                    self.watch.trained(str(mine[one.lane][0]), one.score)
 
     def value(self, candidate: Candidate, places: Sequence[Place]) -> float:
         """Return the plan's metric of a candidate on the test parts of inner folds."""
@@ -218,7 +220,14 @@ class _Field:
             mine = [self.trained[one, (fold, seed)] for seed in seeds]
             seconds += sum(trained.seconds for trained in mine)
             folds.append(self._judge(one.remedy(remedy.name), one, fold, mine))
+        if remedy.name == TUNED:
+            seconds += self._searching()
         return Outcome(remedy, tuple(folds), seconds, tuple(map(str, names)))
+
+    def _searching(self) -> float:
+        """Return the seconds of all trainings on inner folds."""
+        first = len(self.outer)
+        return sum(one.seconds for (_, place), one in self.trained.items() if place[0] >= first)
 
     def hand_over(self, remedy: Remedy, candidate: Candidate) -> Any:
         """Make the model of a candidate."""

@@ -7,10 +7,12 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from os import PathLike
 from typing import Any
 
 from kilter._errors import ArgumentError, ArgumentTypeError, did_you_mean
+from kilter._numbers import is_whole
 from kilter.comparison.remedy import Decide, Remedy, find_remedies
 from kilter.comparison.training import Draw, Loss, Training, with_needs
 from kilter.models import find_build
@@ -27,6 +29,11 @@ METRICS = {
 
 NETWORKS = ("tabm", "mlp")
 """Networks that kilter builds itself."""
+
+LEAST = {"folds": 2, "seed": 0} | dict.fromkeys(
+    ("seeds", "epochs", "patience", "members", "neighbors"), 1
+)
+BELOW = {"learning_rate": math.inf, "weight_decay": math.inf, "dropout": 1.0}
 
 OWN = "own"
 """What a plan calls a network that the user builds."""
@@ -98,20 +105,17 @@ class Plan:
     costs: tuple[tuple[float, ...], ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("folds", "seeds", "epochs", "patience", "neighbors", "members"):
-            _check_count(name, getattr(self, name), 2 if name == "folds" else 1)
-        for name in ("learning_rate", "weight_decay"):
-            _check_number(name, getattr(self, name))
-        _check_number("dropout", self.dropout, below=1)
-        if self.batch_size is not None:
-            _check_count("batch_size", self.batch_size, 1)
+        counts = LEAST if self.batch_size is None else {**LEAST, "batch_size": 1}
+        # Numbers of numpy's are taken as Python's, which JSON can hold.
+        for name, least in counts.items():
+            object.__setattr__(self, name, _count(name, getattr(self, name), least))
+        for name, below in BELOW.items():
+            object.__setattr__(self, name, _number(name, getattr(self, name), below))
         if not isinstance(self.hidden, Sequence) or isinstance(self.hidden, str):
             raise ArgumentTypeError(
                 f"`hidden` must be whole numbers in a row; got {self.hidden!r}."
             )
-        for units in self.hidden:
-            _check_count("hidden", units, 1)
-        object.__setattr__(self, "hidden", tuple(self.hidden))
+        object.__setattr__(self, "hidden", tuple(_count("hidden", each, 1) for each in self.hidden))
         _check_choice("metric", self.metric, METRICS)
         if isinstance(self.build, str | PathLike):
             object.__setattr__(self, "build", find_build(str(self.build)))
@@ -120,7 +124,7 @@ class Plan:
         elif self.network != OWN:  # which a plan from JSON may have
             _check_choice("network", self.network, NETWORKS)
         if self.min_recall is not None:
-            _check_is_number("min_recall", self.min_recall)
+            object.__setattr__(self, "min_recall", _real("min_recall", self.min_recall))
         if self.min_recall is not None and not 0 < self.min_recall <= 1:
             raise ArgumentError(f"`min_recall` must be above 0, at most 1; got {self.min_recall}.")
         if self.min_recall is not None and self.costs is not None:
@@ -187,12 +191,13 @@ def _remedy(plain: dict[str, Any]) -> Remedy:
     return Remedy(plain["name"], **made, members=members, join=plain["join"], after=after)
 
 
-def _check_count(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
+def _count(name: str, value: Any, least: int) -> int:
+    if not is_whole(value):
         raise ArgumentTypeError(f"`{name}` must be a whole number; got {value!r}.")
     if value < least:
         reason = " One fold leaves nothing to test on." if name == "folds" else ""
         raise ArgumentError(f"`{name}` must be at least {least}; got {value}.{reason}")
+    return int(value)
 
 
 def _check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
@@ -203,13 +208,15 @@ def _check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
         )
 
 
-def _check_is_number(name: str, value: Any) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
+def _real(name: str, value: Any) -> float:
+    if not isinstance(value, Real) or isinstance(value, bool):
         raise ArgumentTypeError(f"`{name}` must be a number; got {value!r}.")
+    return float(value)
 
 
-def _check_number(name: str, value: Any, below: float = math.inf) -> None:
-    _check_is_number(name, value)
+def _number(name: str, given: Any, below: float) -> float:
+    value = _real(name, given)
     if not 0 <= value < below:
         most = "finite" if below == math.inf else f"below {below}"
-        raise ArgumentError(f"`{name}` must be at least 0 and {most}; got {value}.")
+        raise ArgumentError(f"`{name}` must be at least 0 and {most}; got {given}.")
+    return value

@@ -27,9 +27,12 @@ class Decide:
     tuned : bool
         The threshold (for many classes: one offset a class) is tuned on validation rows.
         Without it the most probable class wins.
+    calibrated : bool
+        Whether it goes by calibrated probabilities, as the model does that is handed over.
     """
 
     tuned: bool = True
+    calibrated: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,12 @@ class Remedy:
             raise ArgumentError(
                 "`members` must be remedies without members of their own. Name those instead."
             )
+        if len({one.trainings for one in members}) < len(members):
+            names = ", ".join(member.name for member in self.members)
+            raise ArgumentError(
+                f"`members` must be trained differently; of {names} two or more are one training. "
+                "Name each training once."
+            )
         if self.join not in JOINTS:
             raise ArgumentError(
                 f"`join` must be one of {', '.join(JOINTS)}; got `{self.join}`."
@@ -124,7 +133,7 @@ def _find(name: str | Remedy, argument: str = "remedies") -> Remedy:
 
 
 SINGLE = (
-    Remedy("none", decide=Decide(tuned=False)),
+    Remedy("none", decide=Decide(tuned=False, calibrated=False)),
     Remedy(BASELINE),
     Remedy("oversample", draw=Draw(power=0)),
     Remedy("undersample", draw=Draw(power=0, shrink=True)),

@@ -13,14 +13,14 @@ degrees have equally many rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import keras
 import numpy as np
 from scipy.special import softmax
 
-from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained
+from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained, Trainings
 from kilter.comparison.folder import RunFolder
 from kilter.comparison.remedy import PARTS
 from kilter.comparison.training import Training
@@ -36,7 +36,7 @@ def go_on(
     lanes: Sequence[Lane],
     folder: RunFolder | None,
     network: str = "",
-) -> tuple[list[Trained], Iterator[Trained]]:
+) -> tuple[list[Trained], Trainings]:
     """Return what a run's folder has of these lanes, and the others as they are trained and kept.
 
     ``network`` names the task's network where a run has several.
@@ -51,7 +51,7 @@ def go_on(
 
 def train_in_rounds(
     executor: Executor, task: Task, lanes: Sequence[Lane], trained: Sequence[Trained] = ()
-) -> Iterator[Trained]:
+) -> Trainings:
     """Train lanes, and yield each as soon as it is done.
 
     ``trained`` are those that are there already. What trainings need has to be among the two.

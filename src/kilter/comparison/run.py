@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -196,6 +197,12 @@ def find_executor(name: str, memory: float | None = None, devices: int | None = 
         from kilter.comparison.executors.lanes import Lanes
 
         return Lanes(memory, devices)
+    for argument, given in (("memory", memory), ("devices", devices)):
+        if given is not None:
+            raise ArgumentError(
+                f"`{argument}` is for lanes, and `executor` {name} has none here. Leave it out, or "
+                "train lanes: `KERAS_BACKEND=jax`."
+            )
     if name == "ray":
         from kilter.comparison.executors.ray import Ray
 
@@ -251,9 +258,10 @@ def _train(
     lanes = lanes_of(task.plan)
     trained, coming = go_on(executor, task, lanes, folder)
     watch.trained(trained)
-    for one in coming:
-        trained.append(one)
-        watch.trained(trained)
+    with closing(coming):  # an observer may raise, and a traceback keep the iterator
+        for one in coming:
+            trained.append(one)
+            watch.trained(trained)
     # An executor yields in any order, and a sum of floats hangs on it.
     return sorted(trained, key=lambda one: lanes.index(one.lane))
 

@@ -126,21 +126,20 @@ def verdict(plan: Plan, compared: Sequence[Against], rarest: str, threshold: flo
     chosen = choose(compared)
     helps = chosen.outcome.remedy.name != BASELINE
     sentences = (
-        _it_helps(plan, chosen, len(rivals(compared)))
-        if helps
-        else _nothing_helps(plan, compared, threshold)
+        _it_helps(plan, compared, chosen) if helps else _nothing_helps(plan, compared, threshold)
     )
     sentences += _harm(plan, compared)
     sentences += _probabilities(compared, rarest)
     return " ".join(sentences)
 
 
-def _it_helps(plan: Plan, chosen: Against, rivals: int) -> list[str]:
-    luck = "; as the best of several it may gain a little less" if rivals > 1 else ""
+def _it_helps(plan: Plan, compared: Sequence[Against], chosen: Against) -> list[str]:
+    several = len(rivals(compared)) > 1
+    luck = "; as the best of several it may gain a little less" if several else ""
     better = "higher" if plan.higher_is_better else "lower"
     return [
         f"Use {chosen.outcome.remedy.name}: its {MEASURES[plan.metric]} is {chosen.value:.3f}, "
-        f"{abs(chosen.difference):.3f} {better} than plain cross-entropy with a tuned threshold "
+        f"{abs(chosen.difference):.3f} {better} than {_plain(compared)} "
         f"(95% interval of the gain {_interval(chosen)}).",
         f"The probability that it is better by more than {chosen.rope:.2g} is "
         f"{percent(chosen.p_better)}{luck}.",
@@ -165,21 +164,33 @@ def _more_training(plan: Plan, remedy: Remedy) -> list[str]:
 
 def _nothing_helps(plan: Plan, compared: Sequence[Against], threshold: float | None) -> list[str]:
     move = f" to a calibrated probability of {threshold:.2g}" if threshold is not None else ""
-    decide = "decide by the costs" if plan.costs is not None else f"move the threshold{move}"
-    first = f"Nothing here clearly helps: keep plain cross-entropy and {decide}."
+    first = "Nothing here clearly helps: keep plain cross-entropy"
+    if plan.costs is not None:
+        first += " and decide by the costs"
+    elif _is_tuned(compared):
+        first += f" and move the threshold{move}"
     others = rivals(compared)
     if not others:
-        return ["No other remedy was compared: plain cross-entropy with a tuned threshold."]
+        return [f"No other remedy was compared: {_plain(compared)}."]
     best = others[0]
     name = best.outcome.remedy.name
     who = f"The best of the others, {name}," if len(others) > 1 else f"The other, {name},"
     return [
-        first,
+        f"{first}.",
         f"{who} {_change(best.difference)} in "
         f"{MEASURES[plan.metric]} (95% interval {_interval(best)}); the probability that it is "
         f"better by more than {best.rope:.2g} is {percent(best.p_better)}, and kilter asks for "
         f"{percent(SURE)}.",
     ]
+
+
+def _is_tuned(compared: Sequence[Against]) -> bool:
+    (plain,) = [one.outcome.remedy for one in compared if one.outcome.remedy.name == BASELINE]
+    return plain.decide.tuned
+
+
+def _plain(compared: Sequence[Against]) -> str:
+    return "plain cross-entropy" + (" with a tuned threshold" if _is_tuned(compared) else "")
 
 
 def _harm(plan: Plan, compared: Sequence[Against]) -> list[str]:

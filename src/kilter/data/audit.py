@@ -40,7 +40,7 @@ def inspect(
     >>> kilter.inspect(table, "fraud")["imbalance_ratio"]
     19.0
     """
-    return audit(load(data, target, drop=tuple(drop), group=group, time=time))
+    return audit(load(data, target, drop=drop, group=group, time=time))
 
 
 def audit(dataset: Dataset) -> dict[str, Any]:

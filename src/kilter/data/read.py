@@ -62,9 +62,15 @@ def read(source: Any, *, text: Iterable[str] = ()) -> pa.Table:
     else:
         table = _read_frame(source)
     _refuse_repeated_names(table.column_names)
-    # pandas writes an index that is not a plain range as a column of this name
-    index = [name for name in table.column_names if re.fullmatch(r"__index_level_\d+__", name)]
-    return table.drop_columns(index)
+    return without_index(table)
+
+
+def without_index(table: pa.Table) -> pa.Table:
+    """Drop the columns as which pandas has written an index that is not a plain range."""
+    told = (table.schema.pandas_metadata or {}).get("index_columns", ())
+    unnamed = r"__index_level_\d+__"  # other libraries keep the column without what pandas told
+    names = table.column_names
+    return table.drop_columns([n for n in names if n in told or re.fullmatch(unnamed, n)])
 
 
 def _read_file(path: Path, text: list[str]) -> pa.Table:

@@ -115,8 +115,9 @@ def join(
     >>> import keras, numpy as np
     >>> from kilter.ensemble import join
     >>> x, y = np.zeros((20, 3)), np.arange(20) % 2
-    >>> models = [keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])] * 2
-    >>> model = join(models, "weighted-average", x, y)
+    >>> def build():
+    ...     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    >>> model = join([build(), build()], "weighted-average", x, y)
     >>> model.predict(x, verbose=0).shape
     (20, 1)
     """
@@ -192,6 +193,11 @@ def _positions(y: Any) -> np.ndarray:
 def _check(models: Any, how: str, x: Any, y: Any) -> None:
     if isinstance(models, keras.Model) or not models:
         raise ArgumentError("`models` must be a sequence of one model at least. Train some first.")
+    if len({id(model) for model in models}) < len(models):
+        raise ArgumentError(
+            "`models` must be different ones; the same model is there twice, and could not be "
+            "opened again. Name each once, or `keras.models.clone_model` it."
+        )
     shapes = [_shapes(model) for model in models]
     if any(shape != shapes[0] for shape in shapes):
         other = next(shape for shape in shapes if shape != shapes[0])

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import keras
@@ -108,15 +109,22 @@ def own_network(build: Any, width: int, n_classes: int, seed: int) -> keras.Mode
     return keras.Model(rows, Logits(from_logits)(model(rows)))
 
 
+_drawing = Lock()
+
+
 @contextmanager
 def _drawn_from(seed: int) -> Iterator[None]:
-    """Let layers without a seed draw theirs from this one: Keras takes it from `random`."""
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)
+    """Let layers without a seed draw theirs from this one: Keras takes it from `random`.
+
+    All threads have that in common, and lanes build networks on several.
+    """
+    with _drawing:
+        state = random.getstate()
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(state)
 
 
 def _made(build: Any, width: int, n_classes: int) -> keras.Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Event
@@ -74,6 +74,10 @@ class Trained:
     test: np.ndarray
     weights: list[np.ndarray]
     seconds: float
+
+
+Trainings = Generator[Trained, None, None]
+"""Trainings as they are done; closed, it stops those that run."""
 
 
 @dataclass(frozen=True)
