@@ -21,7 +21,8 @@ from kilter.comparison.executors.program import Numbers, State
 class Block:
     """Lanes that train together; those that wait for their end are in ``waiting`` by place.
 
-    ``mixes`` says whether any of them mixes rows, ``seconds`` what the epoch took so far.
+    ``mixes`` says whether any of them mixes rows with neighbours, ``seconds`` what the epoch took
+    so far.
     """
 
     mixes: Any
