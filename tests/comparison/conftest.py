@@ -56,7 +56,7 @@ class Quick(Executor):
     def __init__(self, fails_after: int | None = None) -> None:
         self.trained: list[Lane] = []
         self.refitted: list[tuple[Task, Trained]] = []
-        self.shapes: dict[int, list[tuple[int, ...]]] = {}
+        self.shapes: dict[int, tuple[Task, list[tuple[int, ...]]]] = {}
         self.fails_after = fails_after
 
     def train(self, task: Task, lanes: Sequence[Lane]) -> Iterator[Trained]:
@@ -88,10 +88,12 @@ class Quick(Executor):
     def weights(self, task: Task, lane: Lane, shift: float) -> list[np.ndarray]:
         """Make up weights of the network's shapes; those of one are known, to build it once."""
         if id(task) not in self.shapes:
-            self.shapes[id(task)] = [w.shape for w in task.network(0, 0).get_weights()]
+            shapes = [w.shape for w in task.network(0, 0).get_weights()]
+            # With the task, or another one may come to have its id.
+            self.shapes[id(task)] = task, shapes
         key = [lane.fold, lane.seed, int(1000 * abs(shift)), lane.training.draw.part]
         rng = np.random.default_rng(key)
-        return [rng.normal(size=shape).astype(np.float32) for shape in self.shapes[id(task)]]
+        return [rng.normal(size=shape).astype(np.float32) for shape in self.shapes[id(task)][1]]
 
     def logits(self, fold: EncodedFold, x: np.ndarray, lane: Lane) -> np.ndarray:
         classes = range(len(fold.layout.counts))
