@@ -24,6 +24,9 @@ from kilter.estimator import MOST_SEEDS, SEED_ROWS
 
 RESULTS = ablation.RESULTS.with_name("members.jsonl")
 MEMBERS = (8, 4, 2, 1)
+MOST = MEMBERS[0]
+FIGURES = {"auprc": 3, "log_loss": 4, "seconds": 0}  # and their digits
+MANY = 2_500  # rows
 LEGEND = """Seconds are of five folds, without the networks that learn from all rows. They were
 measured on one core while the other one worked: compare those of a row with each other. AP is the
 average precision, LL the calibrated log loss.
@@ -67,30 +70,26 @@ def show(found: Rows) -> None:
     head = [f"{name}, {m}" for name in ("AP", "LL", "seconds") for m in MEMBERS]
     print(f"| table | rows | seeds | {' | '.join(head)} |\n|---|{'---|' * (len(head) + 2)}")
     complete = {table: row for table, row in found.items() if set(MEMBERS) <= set(row)}
-    for table in sorted(complete, key=lambda table: complete[table][MEMBERS[0]]["rows"]):
+    for table in sorted(complete, key=lambda table: complete[table][MOST]["rows"]):
         row = complete[table]
         cells = [f"{row[m][key]:.{digits}f}" for key, digits in FIGURES.items() for m in MEMBERS]
-        first = row[MEMBERS[0]]
+        first = row[MOST]
         print(f"| {table} | {first['rows']:,} | {first['seeds']} | {' | '.join(cells)} |")
     for fewest, most in ((0, MANY), (MANY, sys.maxsize)):
-        show_means([row for row in complete.values() if fewest <= row[8]["rows"] < most])
-
-
-FIGURES = {"auprc": 3, "log_loss": 4, "seconds": 0}
-MANY = 2_500  # rows
+        show_means([row for row in complete.values() if fewest <= row[MOST]["rows"] < most])
 
 
 def show_means(rows: list[dict[int, dict[str, Any]]]) -> None:
     """Print what fewer members cost on average."""
     if len(rows) < 2:
         return
-    low, high = (pick(row[8]["rows"] for row in rows) for pick in (min, max))
+    low, high = (pick(row[MOST]["rows"] for row in rows) for pick in (min, max))
     print(f"\n{len(rows)} tables of {low:,} to {high:,} rows, against eight members:\n")
     print("| members | AP, mean | LL, median ratio | seconds, median ratio |\n|---|---|---|---|")
     for members in MEMBERS[1:]:
-        gains = np.array([row[members]["auprc"] - row[8]["auprc"] for row in rows])
+        gains = np.array([row[members]["auprc"] - row[MOST]["auprc"] for row in rows])
         loss, seconds = (
-            np.median([row[members][key] / row[8][key] for row in rows])
+            np.median([row[members][key] / row[MOST][key] for row in rows])
             for key in ("log_loss", "seconds")
         )
         error = gains.std(ddof=1) / len(gains) ** 0.5

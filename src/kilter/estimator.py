@@ -19,11 +19,9 @@ from kilter._numbers import is_whole
 from kilter._types import Dataset
 from kilter.comparison import Plan, Remedy
 from kilter.comparison.remedy import Decide, find_remedies
-from kilter.comparison.run import fit, run
+from kilter.comparison.run import fit, possible_folds, run
 from kilter.data import load
 from kilter.data.read import without_index
-from kilter.data.split import most_folds
-from kilter.data.units import units
 
 AUTO = "auto"
 TUNED_FROM = 3  # times the rows of the smallest class
@@ -151,8 +149,7 @@ class KilterClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(y)
         if self.remedy == AUTO:
             plan = self._plan(find_remedies(None), dataset)
-            folds = min(plan.folds, most_folds(dataset.labels, units(dataset))) or plan.folds
-            plan = dataclasses.replace(plan, folds=folds)
+            plan = dataclasses.replace(plan, folds=possible_folds(plan, dataset) or plan.folds)
             self.result_ = run(plan, dataset, executor=self.executor)
             self.model_ = self.result_.model
         else:

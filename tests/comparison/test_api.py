@@ -154,6 +154,12 @@ def test_costs_of_other_classes(quick, table_of: Callable) -> None:
         compare(table_of(3, "text"), "target", cost=[[0, 1], [50, 0]], **FAST)
 
 
+@pytest.mark.parametrize("cost", [{"fraud": 1}, [[0, 1]], [[0, 1], [9, "x"]], 5])
+def test_what_are_no_costs(quick, table_of: Callable, cost: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"^`cost` must .* Or name a CSV or JSON file\.$"):
+        compare(table_of(), "target", cost=cost, **FAST)
+
+
 def test_one_column_to_drop_needs_no_list(quick, table_of: Callable) -> None:
     result = compare(table_of(), "target", drop="age", **FAST)
     assert [c.name for c in result.model.schema.columns] == ["amount", "city"]

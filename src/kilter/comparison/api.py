@@ -71,7 +71,7 @@ def compare(
         Rows with the same value of this column stay in the same part.
     time : str, optional
         Learn from the past, test on the future: folds follow this column.
-    drop : sequence of str
+    drop : str or sequence of str
         Columns to leave out.
     cost : path, Costs or array, optional
         A CSV or JSON file with the cost of each confusion, or the costs themselves,
@@ -297,7 +297,13 @@ def _with_costs(plan: Plan, cost: Any, dataset: Dataset) -> Plan:
 
 
 def _costs(given: Any) -> Costs:
-    return given if isinstance(given, Costs) else Costs(given)
+    if isinstance(given, Costs):
+        return given
+    try:
+        return Costs(given)
+    except ArgumentError as error:
+        said = str(error).replace("`matrix`", "`cost`")
+        raise ArgumentError(f"{said} Or name a CSV or JSON file.") from None
 
 
 def _library(data: Any) -> str:

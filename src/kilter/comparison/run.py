@@ -148,7 +148,7 @@ def fit(plan: Plan, dataset: Dataset, *, executor: str = "auto") -> Model:
     """
     trainer = find_executor(executor)
     (remedy,) = plan.remedies
-    folds = min(plan.folds, most_folds(dataset.labels, units(dataset)))
+    folds = possible_folds(plan, dataset)
     if not folds:
         return without_folds(trainer, plan, dataset, remedy)
     plan = replace(plan, folds=folds)
@@ -156,6 +156,11 @@ def fit(plan: Plan, dataset: Dataset, *, executor: str = "auto") -> Model:
     trained = _train(trainer, task, None, _Watch(plan, None))
     its_own = _to_go_by(dataset, plan, remedy, trained)
     return hand_over(trainer, plan, dataset, remedy, splits, its_own).model
+
+
+def possible_folds(plan: Plan, dataset: Dataset) -> int:
+    """Return the plan's folds, or as many as the rarest class allows; 0 where there is none."""
+    return min(plan.folds, most_folds(dataset.labels, units(dataset)))
 
 
 def forecast(

@@ -109,13 +109,16 @@ def choose(compared: Sequence[Against]) -> Against:
     best = rivals(compared)[:1]
     if best and best[0].p_better >= SURE:
         return best[0]
+    return _baseline(compared)
+
+
+def _baseline(compared: Sequence[Against]) -> Against:
     return next(one for one in compared if one.outcome.remedy.name == BASELINE)
 
 
 def rivals(compared: Sequence[Against]) -> list[Against]:
     """Return what trains or draws in another way than the baseline, the best first."""
-    plain = next(one for one in compared if one.outcome.remedy.name == BASELINE)
-    trainings = plain.outcome.remedy.trainings
+    trainings = _baseline(compared).outcome.remedy.trainings
     return [
         one for one in compared if one.outcome.chosen or one.outcome.remedy.trainings != trainings
     ]
@@ -185,8 +188,7 @@ def _nothing_helps(plan: Plan, compared: Sequence[Against], threshold: float | N
 
 
 def _is_tuned(compared: Sequence[Against]) -> bool:
-    (plain,) = [one.outcome.remedy for one in compared if one.outcome.remedy.name == BASELINE]
-    return plain.decide.tuned
+    return _baseline(compared).outcome.remedy.decide.tuned
 
 
 def _plain(compared: Sequence[Against]) -> str:
