@@ -42,6 +42,7 @@ def test_it_keeps_the_contract(summary: dict[str, Any], judged: SimpleNamespace)
     for row in summary["leaderboard"]:
         assert row.keys() >= PROMISED
     assert Plan.from_json(summary["plan"]) == judged.plan
+    assert summary["plain"] == "plain cross-entropy with a tuned threshold"
 
 
 def test_the_best_comes_first(summary: dict[str, Any]) -> None:

@@ -108,6 +108,14 @@ def test_where_nothing_is_tuned_no_threshold_is_told_of() -> None:
     assert "than plain cross-entropy (95%" in text([against("focal", 0.75, 0.05, 0.97), base])
 
 
+def test_where_costs_decide_no_threshold_is_told_of() -> None:
+    plan = replace(PLAN, costs=((0.0, 1.0), (9.0, 0.0)))
+    said = text([against("focal", 0.75, 0.05, 0.97), BASE], plan=plan)
+    assert "0.050 higher than plain cross-entropy that decides by the costs (95%" in said
+    said = text([BASE, against("smote", 0.6)], plan=plan)
+    assert "keep plain cross-entropy and decide by the costs. The other" in said
+
+
 @pytest.mark.parametrize(("p", "chosen"), [(0.9499, BASELINE), (0.95, "focal")])
 def test_how_sure_is_sure(p: float, chosen: str) -> None:
     assert choose([against("focal", 0.8, 0.1, p), BASE]).outcome.remedy.name == chosen

@@ -76,6 +76,12 @@ def test_chosen_row_is_highlighted_and_baseline_is_named(summary: Summary) -> No
     assert re.search(r'none\+<wbr>threshold</span>\s*<span class="tag baseline">baseline', html)
 
 
+def test_the_baseline_is_told_in_words(summary: Summary) -> None:
+    assert "The baseline is plain cross-entropy with a tuned threshold: what" in render(summary)
+    other = {**summary, "plain": "plain cross-entropy that decides by the costs"}
+    assert "The baseline is plain cross-entropy that decides by the costs: what" in render(other)
+
+
 def test_the_page_needs_nothing_from_outside(summary: Summary) -> None:
     html = render(summary)
     page = Page(html)

@@ -20,6 +20,7 @@ from kilter.comparison.verdict import (
     calibration_ratio,
     choose,
     find,
+    plain,
     rivals,
     verdict,
 )
@@ -52,6 +53,7 @@ def summarize(
         "leaderboard": leaderboard,
         "chosen": _chosen(plan, chosen, row, classes, decision, threshold, epochs),
         "baseline": BASELINE,
+        "plain": plain(plan, compared),
         "rope": float(f"{chosen.rope:.2g}"),
         "verdict": verdict(plan, compared, classes[positive], threshold),
         "curves": _curves([*drawn, find(outcomes, BASELINE)], classes, positive),

@@ -142,7 +142,7 @@ def _it_helps(plan: Plan, compared: Sequence[Against], chosen: Against) -> list[
     better = "higher" if plan.higher_is_better else "lower"
     return [
         f"Use {chosen.outcome.remedy.name}: its {MEASURES[plan.metric]} is {chosen.value:.3f}, "
-        f"{abs(chosen.difference):.3f} {better} than {_plain(compared)} "
+        f"{abs(chosen.difference):.3f} {better} than {plain(plan, compared)} "
         f"(95% interval of the gain {_interval(chosen)}).",
         f"The probability that it is better by more than {chosen.rope:.2g} is "
         f"{percent(chosen.p_better)}{luck}.",
@@ -174,7 +174,7 @@ def _nothing_helps(plan: Plan, compared: Sequence[Against], threshold: float | N
         first += f" and move the threshold{move}"
     others = rivals(compared)
     if not others:
-        return [f"No other remedy was compared: {_plain(compared)}."]
+        return [f"No other remedy was compared: {plain(plan, compared)}."]
     best = others[0]
     name = best.outcome.remedy.name
     who = f"The best of the others, {name}," if len(others) > 1 else f"The other, {name},"
@@ -191,7 +191,10 @@ def _is_tuned(compared: Sequence[Against]) -> bool:
     return _baseline(compared).outcome.remedy.decide.tuned
 
 
-def _plain(compared: Sequence[Against]) -> str:
+def plain(plan: Plan, compared: Sequence[Against]) -> str:
+    """Say what the baseline is."""
+    if plan.costs is not None:
+        return "plain cross-entropy that decides by the costs"
     return "plain cross-entropy" + (" with a tuned threshold" if _is_tuned(compared) else "")
 
 
