@@ -51,6 +51,15 @@ def test_the_last_epoch_is_what_comes_back_if_that_is_asked_for(task_of: Callabl
         np.testing.assert_allclose(weight, expected, atol=1e-5)
 
 
+def test_a_lane_begins_as_if_it_were_alone(task_of: Callable) -> None:
+    task = task_of(2, remedies=["smote"], epochs=2, dropout=0.3)
+    lanes = lanes_of(task.plan)
+    *_, last = Sequential().train(task, lanes)
+    assert last.lane == lanes[-1]
+    (alone,) = Sequential().train(task, [last.lane])
+    np.testing.assert_array_equal(last.test, alone.test)
+
+
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The epochs that were drawn, one after the other."""
@@ -86,13 +95,13 @@ def test_a_forecast_from_one_epoch_and_three(
     task_of: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = task_of(2, remedies=["focal"], epochs=20, patience=4)
-    # the first takes long; then two seconds to begin and half a second an epoch
-    first = iter([30.0])
+    # the first compiles for 7.5 s; then two seconds to begin and half a second an epoch
+    first = iter([10.0])
     monkeypatch.setattr(sequential, "_seconds", lambda *given: next(first, 2 + given[-1] / 2))
     found = Sequential().forecast(task, lanes_of(task.plan))
     assert (found.trainings, found.lanes, found.memory) == (4, 1, None)
-    assert found.seconds == pytest.approx(4 * (2 + 10 / 2))
-    assert found.most == 4 * (2 + 20 / 2)
+    assert found.seconds == pytest.approx(2 * 7.5 + 4 * (2 + 10 / 2))
+    assert found.most == 2 * 7.5 + 4 * (2 + 20 / 2)
 
 
 def test_a_trial_runs_as_many_epochs_as_asked(task_of: Callable, drawn: list) -> None:

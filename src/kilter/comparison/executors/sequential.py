@@ -28,39 +28,79 @@ from kilter.sampling import draw_epoch, mix, mix_batch
 
 
 class Sequential(Executor):
-    """Trains one lane after the other; runs on every backend."""
+    """Trains one lane after the other; runs on every backend.
+
+    Lanes with equal losses share a compiled network: to trace and compile one takes as long as
+    many epochs of a small table.
+    """
 
     def train(self, task: Task, lanes: Sequence[Lane]) -> Iterator[Trained]:
-        """Train each lane with a model of its own."""
-        for lane in lanes:
-            trained = _train(task, lane)
-            if trained is None:
-                return
-            yield trained
+        """Train each lane from its own beginning, those of one loss together."""
+        for mine in _by_loss(task, lanes):
+            network = _Network(task, mine[0])
+            for lane in mine:
+                trained = _train(task, lane, network)
+                if trained is None:
+                    return
+                yield trained
 
     def forecast(self, task: Task, lanes: Sequence[Lane]) -> Forecast:
-        """Train one lane for one epoch and for three; the very first training is slower."""
-        _, once, thrice = (_seconds(task, lanes[0], epochs) for epochs in (1, 1, 3))
+        """Train one lane for one epoch and for three; the very first training compiles."""
+        lane, networks = lanes[0], len(_by_loss(task, lanes))
+        network = _Network(task, lane)
+        first, once, thrice = (_seconds(task, lane, network, epochs) for epochs in (1, 1, 3))
         epoch = max(thrice - once, 0) / 2
         seconds, most = (
-            len(lanes) * (once + (epochs - 1) * epoch)
+            networks * max(first - once, 0) + len(lanes) * (once + (epochs - 1) * epoch)
             for epochs in (task.expected_epochs, task.plan.epochs)
         )
         return Forecast(len(lanes), 1, 1, 1, len(task.folds), None, None, seconds, most)
 
 
-def _seconds(task: Task, lane: Lane, epochs: int) -> float:
+def _by_loss(task: Task, lanes: Sequence[Lane]) -> list[list[Lane]]:
+    """Part lanes into those whose losses have equal numbers."""
+    parts: dict[bytes, list[Lane]] = {}
+    for lane in lanes:
+        key = b"".join(number.tobytes() for number in _loss_numbers(task, lane))
+        parts.setdefault(key, []).append(lane)
+    return list(parts.values())
+
+
+def _loss_numbers(task: Task, lane: Lane) -> LossNumbers:
+    return lane.training.loss.numbers(task.folds[lane.fold].layout.counts)
+
+
+class _Network:
+    """A network that is compiled for the loss of a lane, and begins anew for each like it."""
+
+    def __init__(self, task: Task, lane: Lane) -> None:
+        self.model = task.network(lane.fold, lane.seed)
+        self._variables = list(self.model.variables)  # without those of optimizer and metrics
+        loss = keras_loss(_loss_numbers(task, lane))
+        self.model.compile(optimizer=task.optimizer(), loss=loss)
+        self.model.optimizer.build(self.model.trainable_variables)
+        optimizer = self.model.optimizer.variables
+        self._optimizer = [(one, keras.ops.convert_to_numpy(one).copy()) for one in optimizer]
+
+    def begin(self, task: Task, lane: Lane) -> keras.Model:
+        """Return the network as a lane begins with it."""
+        beginning = task.beginning(lane).variables
+        for variable, value in [*zip(self._variables, beginning, strict=True), *self._optimizer]:
+            variable.assign(value)
+        return self.model
+
+
+def _seconds(task: Task, lane: Lane, network: _Network, epochs: int) -> float:
     begun = time.perf_counter()
-    _train(replace(task, plan=replace(task.plan, epochs=epochs, patience=epochs)), lane)
+    plan = replace(task.plan, epochs=epochs, patience=epochs)
+    _train(replace(task, plan=plan), lane, network)
     return time.perf_counter() - begun
 
 
-def _train(task: Task, lane: Lane) -> Trained | None:
+def _train(task: Task, lane: Lane, network: _Network) -> Trained | None:
     begin = time.perf_counter()
     fold = task.folds[lane.fold]
-    numbers = lane.training.loss.numbers(fold.layout.counts)
-    model = task.beginning(lane)
-    model.compile(optimizer=task.optimizer(), loss=keras_loss(numbers))
+    model = network.begin(task, lane)
     score, best_epoch, best = DIVERGED, 0, model.get_weights()
     for epoch in range(task.epochs(lane.training)):
         if task.stop.is_set():
