@@ -23,6 +23,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pyarrow.parquet
+from joblib import cpu_count
 
 import kilter
 from kilter.data.demo import TARGET, digits
@@ -61,7 +62,7 @@ def show(table: str) -> None:
 def main() -> None:
     print("# Leaderboards\n")
     print("Written by `make bench` from `benchmarks/leaderboards.py`; do not edit.\n")
-    print(f"Defaults: 5 folds, 3 seeds. {platform.machine()}, {os.cpu_count()} cores.")
+    print(f"Defaults: 5 folds, 3 seeds. {platform.machine()}, cores: {cpu_count()}.")
     for table in tables():
         show(table)
 

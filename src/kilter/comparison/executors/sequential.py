@@ -26,6 +26,8 @@ from kilter.losses import CrossEntropy
 from kilter.metrics import average_precision
 from kilter.sampling import draw_epoch, mix, mix_batch
 
+PREDICTED = 4096  # rows at once
+
 
 class Sequential(Executor):
     """Trains one lane after the other; runs on every backend.
@@ -149,8 +151,9 @@ def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[np.ndarray, np.ndarr
 
 
 def _predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
-    logits: np.ndarray = model.predict(x, batch_size=4096, verbose=0)
-    return logits
+    """Return logits; `predict` makes a pipeline first, on TensorFlow a tenth of a second."""
+    starts = range(0, len(x), PREDICTED)
+    return np.concatenate([model.predict_on_batch(x[start:][:PREDICTED]) for start in starts])
 
 
 def _validate(task: Task, fold: EncodedFold, epoch: int, logits: np.ndarray) -> float:
