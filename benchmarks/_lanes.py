@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -18,11 +17,10 @@ import pandas as pd
 from kilter._types import Dataset
 from kilter.comparison.executors.base import Lane, Task
 from kilter.comparison.executors.sequential import epoch_rows, keras_loss
-from kilter.comparison.folds import encode
 from kilter.comparison.plan import Plan
-from kilter.data import load, rarest_class, split
+from kilter.comparison.prepare import prepare
+from kilter.data import load
 from kilter.data.demo import TARGET, digits
-from kilter.models import mlp
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -51,13 +49,8 @@ def _filled_up(frame: pd.DataFrame, least: int) -> pd.DataFrame:
 
 def make_task(dataset: Dataset, plan: Plan) -> Task:
     """Encode the folds of a plan."""
-    encoded = encode(split(dataset, plan.folds, plan.seed), dataset.schema, plan)
-
-    def build(width: int, n_classes: int, seed: int) -> keras.Model:
-        return mlp(width, n_classes, hidden=plan.hidden, dropout=plan.dropout, seed=seed)
-
-    positive = rarest_class(dataset.labels)
-    return Task(plan, encoded.folds, len(dataset.schema.classes), positive, build, Event())
+    _, task = prepare(plan, dataset)
+    return task
 
 
 class AveragePrecision(keras.metrics.AUC):
@@ -88,7 +81,6 @@ def fit(
 ) -> keras.Model:
     """Train one network as a plain script would; ``validate`` scores each epoch."""
     fold = task.folds[lane.fold]
-    _, loss = lane.training
     x, y = epoch_rows(task, lane, epoch=0)
     model = task.network(lane.fold, lane.seed)
     metrics: list[Any] = []
@@ -103,7 +95,7 @@ def fit(
             "validation_batch_size": 4096,
             "callbacks": [*callbacks, best],
         }
-    numbers = loss.numbers(fold.layout.counts)
+    numbers = lane.training.loss.numbers(fold.layout.counts)
     model.compile(task.optimizer(), loss=keras_loss(numbers), metrics=metrics)
     model.fit(x, y, batch_size=task.batch_size, epochs=task.plan.epochs, verbose=0, **extra)
     return model

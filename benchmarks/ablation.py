@@ -117,7 +117,7 @@ def network(
         embedding = embed(numbers, seed)
         x = x if embedding is None else embedding(x)
     for depth, units in enumerate(plan.hidden):
-        dense = {"activation": activation, "seed": seed + 10 * depth}
+        dense: dict[str, Any] = {"activation": activation, "seed": seed + 10 * depth}
         x = MemberDense(units, plan.members, apart=depth == 0, **dense)(x)
         x = keras.layers.Dropout(plan.dropout, seed=seed + depth)(x)
     shared = MemberDense(n_classes, plan.members, seed=seed + 50)

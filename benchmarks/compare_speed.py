@@ -69,7 +69,11 @@ def fit_one(task: Task, lane: Lane, validate: bool) -> None:
 
 
 def run_fit(task: Task, lanes: list[Lane], validate: bool = False) -> float:
-    return seconds(lambda: [fit_one(task, lane, validate) for lane in lanes])
+    def every() -> None:
+        for lane in lanes:
+            fit_one(task, lane, validate)
+
+    return seconds(every)
 
 
 def sklearn_one(fold: EncodedFold, lane: Lane, plan: Plan, steps: int, batch_size: int) -> None:
@@ -78,7 +82,7 @@ def sklearn_one(fold: EncodedFold, lane: Lane, plan: Plan, steps: int, batch_siz
     from imblearn.under_sampling import RandomUnderSampler
     from sklearn.neural_network import MLPClassifier
 
-    draw, _ = lane.training
+    draw = lane.training.draw
     x, y = fold.x, fold.labels
     if draw.power != 1:
         fewest = int(fold.layout.counts.min())

@@ -159,9 +159,8 @@ def product_rate(task: Task, lasting: float = 0.5) -> float:
 
 def measure(table: str) -> None:
     case = CASES.get(table, CASES["mammography"])
-    plan = Plan.make(
-        case.remedies, seeds=1, hidden=case.hidden, epochs=case.epochs, patience=case.epochs
-    )
+    settings = {"seeds": 1, "network": "mlp", "hidden": case.hidden}
+    plan = Plan.make(case.remedies, **settings, epochs=case.epochs, patience=case.epochs)
     dataset = read(table, least=2 * plan.folds)
     task = make_task(dataset, plan)
     lanes = lanes_of(plan)

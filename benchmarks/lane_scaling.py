@@ -68,6 +68,7 @@ def measure(lanes: int, rows: int) -> None:
         REMEDIES,
         folds=FOLDS,
         seeds=max(2, -(-lanes // (len(REMEDIES) * FOLDS))),
+        network="mlp",
         epochs=EPOCHS,
         patience=EPOCHS,
     )

@@ -47,7 +47,7 @@ def losses(counts: np.ndarray) -> dict[str, tuple[Any, str]]:
     from kilter import losses as kl
 
     weights, prior = class_weights(counts=counts), np.log(counts / counts.sum())
-    options = {"from_logits": True}
+    options: dict[str, Any] = {"from_logits": True}
     single = {
         "CrossEntropy": kl.CrossEntropy(**options),
         "CrossEntropy, weights": kl.CrossEntropy(weights, **options),

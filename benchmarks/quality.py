@@ -247,8 +247,7 @@ def measure(method: Method, train: Part, test: Part) -> dict[str, float]:
     begun = time.perf_counter()
     p = method(train, test.x)
     seconds = time.perf_counter() - begun
-    own = isinstance(method, Kilter)
-    predicted = method.labels if own else tune(method, train).apply(p)
+    predicted = method.labels if isinstance(method, Kilter) else tune(method, train).apply(p)
     return {
         "auprc": auprc(test.y, p),
         "log_loss": log_loss(test.y, p),

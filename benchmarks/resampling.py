@@ -126,7 +126,8 @@ def measure(job: dict[str, str]) -> dict[str, Any]:
     x, y = table(job["table"], job["kind"])
     sampler.fit_resample(*warm(x, y))
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
-    before, seconds = memory("VmRSS"), []
+    before = memory("VmRSS")
+    seconds: list[float] = []
     while len(seconds) < 3 and sum(seconds) < LONG:
         start = time.perf_counter()
         try:
