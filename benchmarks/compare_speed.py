@@ -1,8 +1,8 @@
 """How much faster are lanes than loops of Keras ``fit``, and than scikit-learn's networks?
 
-Twelve remedies, five folds, three seeds: 180 trainings of a 64-64 network for 30 epochs, on the
-same folds with as many steps of as many rows. Each side runs in a process of its own, three
-times in turn:
+Twelve trainings, five folds, three seeds: 180 networks of 64-64 units for 30 epochs, on the
+same folds with as many steps of as many rows; then the default network in its place. Each side
+runs in a process of its own, three times in turn:
 
 - `lanes`: all of them in one compiled program, scored every epoch; the first time, and with
   the compiled program found in the cache as `kilter compare` does from the second time on;
@@ -12,9 +12,9 @@ times in turn:
   after each epoch, and the best epoch's weights;
 - `scikit-learn`: imbalanced-learn's samplers before ``MLPClassifier``, two processes of joblib,
   on a part of the trainings. It has no dropout, no weights and no other losses: for
-  those remedies it does less.
+  those remedies it does less; and nothing like the default network.
 
-    python benchmarks/compare_speed.py [TABLE ...]
+    python benchmarks/compare_speed.py [TABLE ...] [--network mlp|tabm]
 
 Tables are names of the shared collection beside the repository; without one there, the
 demo's table is taken.
@@ -35,6 +35,8 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+from joblib import cpu_count
+
 from _lanes import SHARED, fit, make_task, read, seconds
 from kilter import Remedy
 from kilter.comparison.executors.base import EncodedFold, Lane, Task
@@ -43,7 +45,11 @@ from kilter.comparison.prepare import lanes_of
 from kilter.comparison.remedy import find_remedies
 from kilter.comparison.training import Draw, Loss
 
-TABLES = ("mammography", "page-blocks", "abalone9-18")
+TABLES = {
+    "mlp": ("mammography", "page-blocks", "abalone9-18"),
+    "tabm": ("page-blocks", "abalone9-18"),
+}
+WORDS = {"mlp": "a 64-64 network", "tabm": "the default network"}
 EPOCHS, REPEATS = 30, 3
 # With the nine trainings that have names, twelve.
 MORE = (
@@ -129,10 +135,11 @@ No divisor in common with twelve, so that a part has many remedies; each repeat 
 """
 
 
-def measure(side: str, table: str, repeat: int) -> None:
+def measure(side: str, table: str, network: str, repeat: int) -> None:
     """Print what one side took for a training."""
     remedies = [*find_remedies(None), *MORE]
-    plan = Plan.make(remedies, folds=5, seeds=3, epochs=EPOCHS, patience=EPOCHS)
+    settings = {"network": network, "epochs": EPOCHS, "patience": EPOCHS}
+    plan = Plan.make(remedies, folds=5, seeds=3, **settings)
     dataset = read(table)
     task = make_task(dataset, plan)
     function, every = SIDES[side]
@@ -146,9 +153,9 @@ def measure(side: str, table: str, repeat: int) -> None:
 # -- the page --------------------------------------------------------------------------
 
 
-def in_process(side: str, table: str, repeat: int, cache: str) -> dict[str, Any]:
+def in_process(side: str, table: str, network: str, repeat: int, cache: str) -> dict[str, Any]:
     cached = {"JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    arguments = [table, "--side", side, "--repeat", str(repeat)]
+    arguments = [table, "--network", network, "--side", side, "--repeat", str(repeat)]
     done = subprocess.run(
         [sys.executable, __file__, *arguments],
         check=True,
@@ -158,16 +165,17 @@ def in_process(side: str, table: str, repeat: int, cache: str) -> dict[str, Any]
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(table: str) -> None:
-    found: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+def compare(table: str, network: str) -> None:
+    sides = [side for side in SIDES if network == "mlp" or side != "scikit-learn"]
+    found: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
     for repeat in range(REPEATS):
         with tempfile.TemporaryDirectory() as cache:
-            for side in SIDES:
-                found[side].append(in_process(side, table, repeat, cache))
+            for side in sides:
+                found[side].append(in_process(side, table, network, repeat, cache))
                 print(f"{table} {side}: {found[side][-1]['each']:.3f} s", file=sys.stderr)
     facts = found["lanes"][0]
-    each = {side: median(one["each"] for one in found[side]) for side in SIDES}
-    print(f"\n## {table}\n")
+    each = {side: median(one["each"] for one in found[side]) for side in sides}
+    print(f"\n## {table}, {WORDS[network]}\n")
     print(
         f"{facts['rows']:,} rows; {facts['all']} trainings of {facts['steps']:,} steps "
         f"of {facts['batch']} rows.\n"
@@ -184,20 +192,21 @@ def compare(table: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", nargs="*", default=[])
+    parser.add_argument("--network", choices=TABLES)
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--repeat", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    tables = options.tables or (TABLES if SHARED.exists() else ("demo",))
     if options.side:
-        measure(options.side, tables[0], options.repeat)
+        measure(options.side, options.tables[0], options.network, options.repeat)
         return
     print("# Lanes against loops of fit, and against scikit-learn\n")
     print("Written by `make bench` from `benchmarks/compare_speed.py`; do not edit.\n")
-    print("Twelve remedies, five folds, three seeds; a 64-64 network, 30 epochs.")
-    print(f"{platform.machine()}, {os.cpu_count()} cores; medians of {REPEATS} runs in turn.")
+    print("Twelve trainings, five folds, three seeds; 30 epochs.")
+    print(f"{platform.machine()}, cores: {cpu_count()}; medians of {REPEATS} runs in turn.")
     print("The head of the script says what each side does and leaves out.")
-    for table in tables:
-        compare(table)
+    for network in [options.network] if options.network else TABLES:
+        for table in options.tables or (TABLES[network] if SHARED.exists() else ("demo",)):
+            compare(table, network)
 
 
 if __name__ == "__main__":
