@@ -30,7 +30,7 @@ def test_ray_agrees_with_sequential(cluster, task_of, in_order):
     assert len(there) == 4
     forecast = find_executor("ray").forecast(task, lanes_of(task.plan))
     processors = int(cluster.cluster_resources()["CPU"])
-    assert forecast.threads == min(processors, 4)
+    assert (forecast.trainings, forecast.threads) == (4, min(processors, 4))
     for one, other in zip(there, here, strict=True):
         assert one.lane == other.lane
         np.testing.assert_allclose(one.validation, other.validation, atol=1e-5)

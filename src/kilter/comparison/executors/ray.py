@@ -38,11 +38,15 @@ class Ray(Executor):
                 ray.cancel(left)
 
     def forecast(self, task: Task, lanes: Sequence[Lane]) -> Forecast:
-        """Share what one lane takes here among the processors of the cluster."""
+        """Share what one lane takes here, compiling too, among the processors of the cluster."""
         workers = max(1, min(int(_connect().cluster_resources().get("CPU", 1)), len(lanes)))
-        alone = Sequential().forecast(task, lanes)
+        alone, each = Sequential().forecast(task, lanes[:1]), len(lanes) / workers
         return dataclasses.replace(
-            alone, threads=workers, seconds=alone.seconds / workers, most=alone.most / workers
+            alone,
+            trainings=len(lanes),
+            threads=workers,
+            seconds=alone.seconds * each,
+            most=alone.most * each,
         )
 
 
