@@ -310,7 +310,8 @@ def show_ranks(rows: dict[str, dict[str, dict[str, float]]], names: list[str]) -
     """Print the mean ranks of some methods, if any table has all of them."""
     if not complete_rows(rows, names):
         return
-    print(f"\nMean rank over {len(complete_rows(rows, names))} tables, 1 is best:\n")
+    beside = ", kilter's best ensemble among the methods" if BLEND in names else ""
+    print(f"\nMean rank over {len(complete_rows(rows, names))} tables, 1 is best{beside}:\n")
     table_of = {figure: ranks(rows, names, figure) for figure in FIGURES}
     print(f"| method | {' | '.join(table_of)} |\n|---|{'---|' * len(table_of)}")
     for name in names:
