@@ -141,6 +141,7 @@ def test_deferred_weights_go_on_from_the_best_plain_network(small: Callable) -> 
     assert not np.allclose(second.test, plain.test, atol=1e-3)
 
 
+@pytest.mark.backend
 def test_what_was_trained_before_is_not_trained_again(
     small: Callable, quick: Executor, circles: dict[Lane, np.ndarray]
 ) -> None:

@@ -40,8 +40,11 @@ def test_sequential_agrees_with_lanes_on_every_remedy(reference, in_order):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes are JAX's own")
-@pytest.mark.parametrize("names", [["drw", "ldam-drw"], ["mixup", "remix", "cluster-smote"]])
-def test_what_has_to_be_named_agrees_too(task_of, in_order, names):
+@pytest.mark.parametrize(
+    ("names", "more"),
+    [(["drw", "ldam-drw"], 3), (["mixup", "remix", "cluster-smote"], 3), (["self-paced"], 4)],
+)
+def test_what_has_to_be_named_agrees_too(task_of, in_order, names, more):
     from kilter.comparison.executors.lanes import Lanes
 
     task = task_of(2, remedies=names)
@@ -49,7 +52,7 @@ def test_what_has_to_be_named_agrees_too(task_of, in_order, names):
     of_lanes, alone = (
         in_order(train_in_rounds(executor, task, lanes)) for executor in (Lanes(), Sequential())
     )
-    assert len(of_lanes) == 4 * 2 * task.plan.seeds  # the baseline and three more
+    assert len(of_lanes) == (1 + more) * 2 * task.plan.seeds  # the baseline among them
     for one, other in zip(of_lanes, alone, strict=True):
         assert one.epoch == other.epoch
         np.testing.assert_allclose(one.validation, other.validation, atol=LOGITS)
