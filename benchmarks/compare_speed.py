@@ -178,7 +178,7 @@ def compare(table: str, network: str) -> None:
     print(f"\n## {table}, {WORDS[network]}\n")
     print(
         f"{facts['rows']:,} rows; {facts['all']} trainings of {facts['steps']:,} steps "
-        f"of {facts['batch']} rows.\n"
+        f"of {facts['batch']} rows. Cores: {cpu_count()}.\n"
     )
     print("| | seconds a training | µs a step | all, seconds | times lanes |")
     print("|---|---|---|---|---|")
@@ -202,7 +202,7 @@ def main() -> None:
     print("# Lanes against loops of fit, and against scikit-learn\n")
     print("Written by `make bench` from `benchmarks/compare_speed.py`; do not edit.\n")
     print("Twelve trainings, five folds, three seeds; 30 epochs.")
-    print(f"{platform.machine()}, cores: {cpu_count()}; medians of {REPEATS} runs in turn.")
+    print(f"{platform.machine()}; medians of {REPEATS} runs in turn.")
     print("The head of the script says what each side does and leaves out.")
     for network in [options.network] if options.network else TABLES:
         for table in options.tables or (TABLES[network] if SHARED.exists() else ("demo",)):
