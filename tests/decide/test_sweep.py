@@ -25,13 +25,40 @@ def test_the_score_at_every_offset_as_scikit_learn_has_it(name, seed, n_classes)
     labels = np.r_[np.arange(n_classes), rng.integers(0, n_classes, 30)]
     logs = np.log(rng.dirichlet(np.ones(n_classes), len(labels)))
     offsets, k = rng.normal(size=n_classes), int(rng.integers(n_classes))
-    swept = sweep(labels, logs, offsets, k, CRITERIA[name])
+    swept = sweep(np.eye(n_classes)[labels], logs, offsets, k, CRITERIA[name])
     edges = np.r_[swept.margins[0] - 2, swept.margins, swept.margins[-1] + 2]
     assert (np.diff(edges) > 0).all()
     for middle, value in zip((edges[:-1] + edges[1:]) / 2, swept.values, strict=True):
         moved = np.where(np.arange(n_classes) == k, middle, offsets)
         expected = REFERENCES[name](labels, (logs + moved).argmax(axis=1))
         assert value == pytest.approx(expected, abs=1e-12)
+
+
+def soft_score(name, truth, found):
+    """A score of what each row is of each class, from the table of (true, predicted)."""
+    table = truth.T @ np.eye(truth.shape[1])[found]
+    true, predicted, hits = table.sum(axis=1), table.sum(axis=0), np.diag(table)
+    if name == "macro_f1":
+        return np.mean(2 * hits / (true + predicted))
+    if name == "balanced_accuracy":
+        return np.mean(hits / true)
+    rows = table.sum()
+    spread = (rows**2 - predicted @ predicted) * (rows**2 - true @ true)
+    return (hits.sum() * rows - true @ predicted) / np.sqrt(spread) if spread > 1e-9 else 0.0
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), n_classes=st.integers(2, 5))
+def test_rows_may_be_of_several_classes_in_part(name, seed, n_classes):
+    rng = np.random.default_rng(seed)
+    truth, p = (rng.dirichlet(np.ones(n_classes), 20) for _ in range(2))
+    k = int(rng.integers(n_classes))
+    swept = sweep(truth, np.log(p), np.zeros(n_classes), k, CRITERIA[name])
+    edges = np.r_[swept.margins[0] - 2, swept.margins, swept.margins[-1] + 2]
+    for middle, value in zip((edges[:-1] + edges[1:]) / 2, swept.values, strict=True):
+        found = (np.log(p) + middle * np.eye(n_classes)[k]).argmax(axis=1)
+        assert value == pytest.approx(soft_score(name, truth, found), abs=1e-6)
 
 
 def test_rivals_by_hand():

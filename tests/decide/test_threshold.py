@@ -29,6 +29,14 @@ def many(rows, n_classes, seed=0):
     return labels, softmax(logits, axis=1)
 
 
+def calibrated_rows(rows, seed):
+    """Labels drawn from the probabilities, some 4% of the rarer class."""
+    rng = np.random.default_rng(seed)
+    p = rng.beta(0.2, 4, rows)
+    labels = np.r_[0, 1, (rng.random(rows) < p)].astype(int)
+    return labels, two_columns(np.r_[0.02, 0.5, p])
+
+
 percents = st.lists(st.tuples(st.booleans(), st.integers(1, 99)), min_size=2, max_size=40)
 
 
@@ -42,6 +50,47 @@ def test_two_classes_find_the_best_of_all_thresholds(metric, rows):
     cuts = np.r_[0, np.unique(p)]
     best = max(METRICS[metric](labels, (p > cut).astype(int)) for cut in cuts)
     assert METRICS[metric](labels, rule.apply(two_columns(p))) == pytest.approx(best)
+
+
+def test_what_calibrated_probabilities_expect_is_the_best_for_them():
+    """By the probabilities alone, F1 is best above half of the F1 that is reached."""
+    p = np.random.default_rng(0).beta(0.4, 4, 50_000)
+    labels = (np.random.default_rng(1).random(len(p)) < p).astype(int)
+
+    def f1_expected(cut):
+        found = p > cut
+        return 2 * p[found].sum() / (found.sum() + p.sum())
+
+    def macro_expected(cut):
+        rest = 1 - p
+        other = 2 * rest[p <= cut].sum() / ((p <= cut).sum() + rest.sum())
+        return (f1_expected(cut) + other) / 2
+
+    rule = Threshold.fit(ValidationScores(labels, two_columns(p)), expected=1)
+    best = max(macro_expected(cut) for cut in np.linspace(0.05, 0.9, 500))
+    assert macro_expected(rule.probability()) >= best - 1e-6
+    halves = [Threshold.fit(ValidationScores(labels, two_columns(p)), expected=e) for e in (0, 1)]
+    assert halves[0].probability() == pytest.approx(halves[1].probability(), abs=0.05)
+
+
+def test_few_rows_are_helped_by_what_is_expected():
+    gains = []
+    for seed in range(60):
+        labels, p = calibrated_rows(150, seed)
+        fresh, fresh_p = calibrated_rows(20_000, 1_000 + seed)
+        scores = ValidationScores(labels, p)
+        alone, half = (
+            metrics.macro_f1(fresh, Threshold.fit(scores, expected=e).apply(fresh_p))
+            for e in (0.0, 0.5)
+        )
+        gains.append(half - alone)
+    assert np.mean(gains) > 3 * np.std(gains, ddof=1) / np.sqrt(len(gains))
+
+
+@pytest.mark.parametrize("expected", [-0.1, 1.1, float("nan")])
+def test_expected_is_a_share(expected):
+    with pytest.raises(ArgumentError, match="`expected` must be from 0 to 1; got"):
+        Threshold.fit(ValidationScores([0, 1], two_columns([0.1, 0.9])), expected=expected)
 
 
 @pytest.mark.parametrize("metric", METRICS)

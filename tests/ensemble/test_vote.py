@@ -8,6 +8,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
 from kilter.decide import Calibrator, Threshold
+from kilter.decide.threshold import CALIBRATED
 from kilter.ensemble import Vote
 
 
@@ -36,7 +37,7 @@ def test_each_member_votes_by_its_own_threshold(members_of, n_classes):
     votes = np.zeros((len(members[0].labels), n_classes))
     for one in members:
         p = Calibrator.fit(one).apply(one.probabilities)
-        rule = Threshold.fit(type(one)(one.labels, p))
+        rule = Threshold.fit(type(one)(one.labels, p), expected=CALIBRATED)
         votes += np.eye(n_classes)[rule.apply(p)]
     joined = Vote.fit(members).apply([one.probabilities for one in members])
     np.testing.assert_array_equal(np.floor(joined * 4 + 1e-9), votes)

@@ -23,6 +23,7 @@ from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import Remedy
 from kilter.comparison.training import with_needs
 from kilter.decide import Calibrator, Costs, Threshold
+from kilter.decide.threshold import CALIBRATED
 from kilter.ensemble import JOINTS, Joint
 
 Decision = Threshold | Costs
@@ -255,6 +256,7 @@ def fit_decision(
         metric=decision_metric(plan.metric),
         min_recall=plan.min_recall,
         positive=positive,
+        expected=CALIBRATED,
     )
 
 

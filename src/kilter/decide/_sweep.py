@@ -20,9 +20,9 @@ BEYOND = 2.0  # how far, in log-odds, a range without a last row is taken to go 
 class Criterion(NamedTuple):
     """A score: what each class adds, and the value of the sums.
 
-    ``parts`` takes true positives, predicted rows and true rows of a class (arrays) and
-    returns (sums, ...), 0 for a class without predicted rows. ``combine`` takes the sums
-    (sums, ...) and the true rows of all classes (classes,).
+    ``parts`` takes true positives, predicted rows and true rows of a class (arrays; a row may
+    count in part) and returns (sums, ...), 0 for a class without predicted rows. ``combine``
+    takes the sums (sums, ...) and the true rows of all classes (classes,).
     """
 
     parts: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -34,7 +34,7 @@ def _f1_parts(hits: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.n
 
 
 def _recall_parts(hits: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    return np.asarray(hits / np.maximum(true, 1))[None]
+    return np.asarray(hits / np.where(true > 0, true, 1))[None]
 
 
 def _mean(sums: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -91,24 +91,30 @@ def rivals(logs: np.ndarray, offsets: np.ndarray, k: int) -> tuple[np.ndarray, n
 
 
 def sweep(
-    labels: np.ndarray, logs: np.ndarray, offsets: np.ndarray, k: int, criterion: Criterion
+    truth: np.ndarray, logs: np.ndarray, offsets: np.ndarray, k: int, criterion: Criterion
 ) -> Sweep:
-    """Score all offsets of class ``k`` while the other classes keep theirs."""
+    """Score all offsets of class ``k`` while the other classes keep theirs.
+
+    ``truth`` (rows, classes) says how much of a row is of which class.
+    """
     rival, margins = rivals(logs, offsets, k)
     order = np.argsort(margins, kind="stable")
-    labels, rival = labels[order], rival[order]
-    true = np.bincount(labels, minlength=logs.shape[1])
-    gained = criterion.parts(np.r_[0, np.cumsum(labels == k)], np.arange(len(labels) + 1), true[k])
-    sums = gained + _others(labels, rival, true, criterion)
+    rival, true = rival[order], truth.sum(axis=0)
+    own, lost = truth[order, k], truth[order, rival]
+    gained = criterion.parts(np.r_[0, np.cumsum(own)], np.arange(len(own) + 1), true[k])
+    sums = gained + _others(lost, rival, true, criterion)
     return Sweep(margins[order], criterion.combine(sums, true))
 
 
 def _others(
-    labels: np.ndarray, rival: np.ndarray, true: np.ndarray, criterion: Criterion
+    lost: np.ndarray, rival: np.ndarray, true: np.ndarray, criterion: Criterion
 ) -> np.ndarray:
-    """Sum the parts of all rivals after none, one, …, all rows have left them."""
+    """Sum the parts of all rivals after none, one, …, all rows have left them.
+
+    ``lost`` (rows,) is how much of a row is of its rival.
+    """
     order = np.argsort(rival, kind="stable")
-    group, hit = rival[order], labels[order] == rival[order]
+    group, hit = rival[order], lost[order]
     size = np.bincount(group, minlength=len(true))
     start = np.cumsum(size) - size
     hits = np.bincount(group, weights=hit, minlength=len(true))

@@ -16,6 +16,8 @@ from kilter.metrics._inputs import check_class, check_scored
 
 FLOOR = float(np.finfo(np.float32).tiny)
 ROUNDS = 3
+CALIBRATED = 0.7
+"""What `Threshold.fit` expects of calibrated probabilities (docs/decisions/0008-thresholds.md)."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Threshold:
         metric: str = "macro_f1",
         min_recall: float | None = None,
         positive: int | None = None,
+        expected: float = 0.0,
     ) -> Threshold:
         """Find the offsets that are best on validation rows.
 
@@ -86,14 +89,25 @@ class Threshold:
             this recall, above 0 and at most 1.
         positive : int, optional
             For ``min_recall`` only; for two classes the rarer one by default.
+        expected : float
+            How much of a row counts for each class by its probabilities rather than for its label
+            alone, from 0 to 1. A metric of a handful of rare rows is mostly luck; calibrated
+            probabilities know better what to expect. With those that are not calibrated leave it
+            at 0.
 
         Raises
         ------
         ArgumentTypeError
             If ``scores`` are not those of a validation part.
         ArgumentError
-            If the metric is unknown, ``min_recall`` out of range, or ``positive`` needed and
-            missing or without rows.
+            If the metric is unknown, ``min_recall`` or ``expected`` out of range, or ``positive``
+            needed and missing or without rows.
+
+        References
+        ----------
+        Lipton, Elkan and Naryanaswamy (2014), Optimal thresholding of classifiers to maximize F1
+        measure; Ye et al. (2012), Optimizing F-measure: a tale of two approaches, for both ends
+        of ``expected``.
 
         Examples
         --------
@@ -113,7 +127,11 @@ class Threshold:
                 f"`metric` must be one of {', '.join(CRITERIA)}; got `{metric}`."
                 + did_you_mean(str(metric), CRITERIA)
             )
-        return cls(_ascend(labels, _log(probabilities), metric))
+        if not 0 <= expected <= 1:
+            raise ArgumentError(f"`expected` must be from 0 to 1; got {expected}.")
+        truth = expected * probabilities
+        truth[np.arange(len(labels)), labels] += 1 - expected
+        return cls(_ascend(truth, labels, _log(probabilities), metric))
 
     def probability(self, positive: int = 1) -> float:
         """Return the probability of ``positive`` above which it is predicted.
@@ -152,13 +170,15 @@ def _log(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probabilities, FLOOR))
 
 
-def _ascend(labels: np.ndarray, logs: np.ndarray, metric: str) -> tuple[float, ...]:
+def _ascend(
+    truth: np.ndarray, labels: np.ndarray, logs: np.ndarray, metric: str
+) -> tuple[float, ...]:
     """Improve one offset after another, those of rare classes first."""
     offsets, reached = np.zeros(logs.shape[1]), -np.inf
     for _ in range(ROUNDS):
         before = reached
         for k in _tunable(labels, logs.shape[1]):
-            offsets[k], reached = sweep(labels, logs, offsets, k, CRITERIA[metric]).best()
+            offsets[k], reached = sweep(truth, logs, offsets, k, CRITERIA[metric]).best()
         if len(offsets) == 2 or reached <= before + EQUAL:
             break
     return tuple(offsets.tolist())

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from kilter._types import ValidationScores
 from kilter.decide import Calibrator, Threshold
+from kilter.decide.threshold import CALIBRATED
 from kilter.ensemble.base import Joint, check_members, log
 from kilter.ensemble.pool import calibrate
 
@@ -54,7 +55,7 @@ class Vote(Joint):
         return cls(
             tuple(one.scale for one in calibrators),
             tuple(one.bias for one in calibrators),
-            tuple(Threshold.fit(one).offsets for one in calibrated),
+            tuple(Threshold.fit(one, expected=CALIBRATED).offsets for one in calibrated),
         )
 
     @staticmethod
