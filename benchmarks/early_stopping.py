@@ -25,7 +25,7 @@ import numpy as np
 
 from kilter._types import Train
 from kilter.callbacks.early import RunningMean
-from kilter.data import Encoder, load
+from kilter.data import TableEncoder, load
 from kilter.models import mlp
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -130,7 +130,7 @@ def network_curve(name: str, seed: int) -> Curve:
     cut = int(len(common) * positives / len(rare))
     train = np.concatenate([rare[:positives], common[:cut]])
     rest = np.concatenate([rare[positives:], common[cut:]])
-    encoder = Encoder.fit(Train.of(dataset, np.sort(train)), dataset.schema)
+    encoder = TableEncoder.fit(Train.of(dataset, np.sort(train)), dataset.schema)
     x = encoder.transform(dataset.features)
     model = mlp(x.shape[1], 2, hidden=(128, 128), dropout=0, seed=seed)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -123,7 +123,7 @@ def by_hand_seconds(task: Task, lane: Lane) -> float:
 
 def shapes(task: Task) -> Iterator[tuple[int, int, int]]:
     """Yield rows, inner length and columns of the products of a step."""
-    rows, widths = task.batch_size, [task.width, *task.plan.hidden, task.n_classes]
+    rows, widths = task.batch_size, [task.shape[0], *task.plan.hidden, task.n_classes]
     for number, (k, n) in enumerate(itertools.pairwise(widths)):
         yield rows, k, n
         yield k, rows, n
@@ -180,7 +180,7 @@ def measure(table: str) -> None:
     step, products = median(found["lanes"]), flops / median(rates)
     print(f"\n## {table}, {'-'.join(map(str, case.hidden))}\n")
     print(
-        f"{len(dataset.labels):,} rows, {task.width} columns encoded, {task.n_classes} classes; "
+        f"{len(dataset.labels):,} rows, {task.shape[0]} columns encoded, {task.n_classes} classes; "
         f"{len(lanes)} trainings of {task.steps * case.epochs:,} steps of {task.batch_size} rows, "
         f"{flops / 1e6:.1f} MFLOP each.\n"
     )

@@ -32,7 +32,7 @@ from kilter._errors import (
     SourceError,
 )
 from kilter.artifact import Model, load, write_predictions
-from kilter.data import Encoder, split
+from kilter.data import TableEncoder, split
 from kilter.data import load as load_table
 from kilter.decide import Calibrator, Costs, Threshold
 from kilter.models import average_networks, mlp, tabm
@@ -60,7 +60,7 @@ def made(rows: int = ROWS, classes: tuple[Any, ...] = ("fine", "fraud")) -> pa.T
 def make_model(classes: tuple[Any, ...] = ("fine", "fraud"), decision: Any = None) -> Model:
     """Return a model of two networks that have learned nothing."""
     dataset = load_table(made(classes=classes), "label")
-    encoder = Encoder.fit(split(dataset, 2)[0].train, dataset.schema)
+    encoder = TableEncoder.fit(split(dataset, 2)[0].train, dataset.schema)
     shape = {"numbers": 5, "scales": 2, "members": 2, "hidden": (5,)}
     networks = [tabm(encoder.width, len(classes), seed=seed, **shape) for seed in range(2)]
     calibrator = Calibrator(0.75, tuple(np.linspace(-0.5, 0.5, len(classes)).tolist()))

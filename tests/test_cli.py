@@ -216,6 +216,10 @@ class TestHelp:
         assert said.code == 2
         assert "Usage: kilter" in said.err
 
+    def test_a_table_needs_a_target(self) -> None:
+        for command in ("compare", "inspect"):
+            refused(kilter(command, write(table())), "`target` must name", "(`--target`)")
+
     @pytest.mark.parametrize(
         ("words", "fragment"),
         [
@@ -223,7 +227,6 @@ class TestHelp:
             (["zzz"], "no such command `zzz`. `kilter --help`"),
             (["--bogus"], "no such option: --bogus"),
             (["compare", "t.csv", "--targt", "y"], "--target"),
-            (["compare", "t.csv"], "missing option `--target`. `kilter compare --help`"),
             (["compare", "t.csv", "--target"], "`--target` requires an argument"),
             (["compare"], "missing argument"),
             (["predict", "a", "b", "c"], "unexpected extra argument"),
@@ -661,7 +664,7 @@ TABLES: dict[str, tuple[Callable[[], Any], Sequence[str]]] = {
     ),
     "same names": (lambda: Path("t.csv").write_text("a,a,fraud\n1,2,0\n"), ["`a`", "Rename"]),
     "latin": (lambda: latin("t.csv"), ["`t.csv` must be UTF-8", "line 2", "iconv"]),
-    "folder": (lambda: Path("t.csv").mkdir(), ["`t.csv` is a folder", "Name a file"]),
+    "folder": (lambda: Path("t.csv").mkdir(), ["`target` is for tables", "Leave it out"]),
     "ragged": (lambda: Path("t.csv").write_text("a,fraud\n1,0\n1,2,3\n"), ["row 3", "mend"]),
     "only a target": (lambda: write({"fraud": [0, 1] * 30}), ["no feature columns", "Add"]),
     "constant": (lambda: write({"a": [1] * 60, "fraud": [0, 1] * 30}), ["`a`", "constant"]),

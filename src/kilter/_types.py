@@ -1,8 +1,9 @@
 """The shapes that travel between the layers: frozen values, no behaviour beyond slicing.
 
-A table becomes a `Dataset`; `kilter.data.split` cuts it into `Split` values, whose three
-parts are three types. What fits on training rows asks for a `Train`, what tunes asks for
-`ValidationScores`: handing over a test part is a type error, not a habit to remember.
+A table or a folder of images becomes a `Dataset`; `kilter.data.split` cuts it into `Split`
+values, whose three parts are three types. What fits on training rows asks for a `Train`, what
+tunes asks for `ValidationScores`: handing over a test part is a type error, not a habit to
+remember.
 """
 
 from __future__ import annotations
@@ -17,18 +18,23 @@ if TYPE_CHECKING:
 
 Label = str | int | float | bool
 
+WHOLE = ("image",)
+"""Kinds of columns that a row has one of and nothing beside it."""
+
 
 @dataclass(frozen=True)
 class Column:
     """One feature column: its name, its kind, and for categories the words it may hold.
 
-    ``kind`` is one of ``number``, ``date``, ``boolean`` and ``category``. ``vocabulary``
-    holds the categories seen in the table, in sorted order; a code is a position in it.
+    ``kind`` is one of ``number``, ``date``, ``boolean`` and ``category``, or ``image``, which is
+    alone then. ``vocabulary`` holds the categories seen in the table, in sorted order; a code is
+    a position in it. ``shape`` is that of an image: height, width, channels.
     """
 
     name: str
     kind: str
     vocabulary: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,12 @@ class Schema:
     target: str
     classes: tuple[Label, ...]
     ignored: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What a row is: ``table``, a row of one, or ``image``."""
+        first = self.columns[0].kind if self.columns else ""
+        return first if first in WHOLE else "table"
 
 
 @dataclass(frozen=True)
@@ -67,32 +79,62 @@ class Features:
 
 
 @dataclass(frozen=True)
+class Images:
+    """Rows as pictures of one size.
+
+    ``pixels`` is uint8 of shape (rows, height, width, channels), ``files`` (rows,) where each
+    came from, relative to the folder that was named.
+    """
+
+    pixels: np.ndarray
+    files: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def take(self, rows: np.ndarray) -> Images:
+        """Return the given rows, in the given order."""
+        return Images(self.pixels[rows], self.files[rows])
+
+
+AnyFeatures = Any
+"""`Features` or `Images`, by ``schema.kind``."""
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """A table that is ready to be split.
+    """Rows with labels, ready to be split.
 
     ``labels`` is int64 of shape (rows,), positions in ``schema.classes``. ``groups``
     (int64) and ``times`` (float64, any unit that sorts) are there when they were asked for.
+    ``held_out`` (bool) is there where some rows were set apart for tests: these are never
+    learned from.
     """
 
     name: str
     schema: Schema
-    features: Features
+    features: AnyFeatures
     labels: np.ndarray
     groups: np.ndarray | None = None
     times: np.ndarray | None = None
+    held_out: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def learned_labels(self) -> np.ndarray:
+        """Labels of the rows that may be learned from."""
+        return self.labels if self.held_out is None else self.labels[~self.held_out]
+
     def take(self, rows: np.ndarray) -> Dataset:
         """Return a dataset of these rows."""
-        return replace(
-            self,
-            features=self.features.take(rows),
-            labels=self.labels[rows],
-            groups=None if self.groups is None else self.groups[rows],
-            times=None if self.times is None else self.times[rows],
-        )
+        optional = ("groups", "times", "held_out")
+        there = {name: getattr(self, name) for name in optional}
+        taken: dict[str, Any] = {
+            name: None if each is None else each[rows] for name, each in there.items()
+        }
+        return replace(self, features=self.features.take(rows), labels=self.labels[rows], **taken)
 
 
 @dataclass(frozen=True)
@@ -100,7 +142,7 @@ class Part:
     """Some rows of a dataset: ``rows`` are their positions in it, sorted."""
 
     rows: np.ndarray
-    features: Features
+    features: AnyFeatures
     labels: np.ndarray
 
     def __len__(self) -> int:

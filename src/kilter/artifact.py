@@ -1,7 +1,7 @@
 """The model that a comparison hands over, and its file.
 
 A ``.kilter`` file is a zip of ``manifest.json`` (schema, decision, check sums),
-``network.keras`` and ``encoder.skops``. Nothing in it is a pickle, and
+``network.keras`` and the encoder, ``encoder.skops`` of a table. Nothing in it is a pickle, and
 loading it executes nothing: Keras refuses code in its safe mode, skops refuses types that
 are not on a short list.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import sys
 import tempfile
@@ -29,22 +30,22 @@ import pyarrow.parquet
 import kilter.ensemble
 import kilter.models  # noqa: F401 - Keras has to know their layers to open a network
 from kilter._errors import ArgumentError, ArtifactError, OutputError, SourceError
-from kilter._types import Features, Schema
-from kilter.data import Encoder, conform, number_names, schema_from_json, schema_to_json
+from kilter._types import AnyFeatures, Images, Schema
+from kilter.data import ENCODERS, Encoder, conform, schema_from_json, schema_to_json
 from kilter.decide import Calibrator, Costs, Threshold
 
 FORMAT = "kilter-model"
 VERSION = 2
 MANIFEST = "manifest.json"
 NETWORK = "network.keras"
-ENCODER = "encoder.skops"
-BATCH = 8192
+BATCH = 8192  # rows that are predicted at once, fewer of wide ones
+BATCH_NUMBERS = 1 << 22  # of what is predicted at once
 BLOCK = 1 << 17  # rows that are encoded at once, to bound the memory
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained, calibrated classifier for tables.
+    """A trained, calibrated classifier for tables or images.
 
     Made by `kilter.compare` (``result.model``) and read back by `kilter.load`.
 
@@ -81,8 +82,9 @@ class Model:
 
         Parameters
         ----------
-        data : path or dataframe
-            The columns of the training table, in any order; the target may be there.
+        data : path, dataframe, sequence of paths or array
+            The columns of the training table, in any order; the target may be there. For images
+            a folder, files, or pixels: see `kilter.data.conform_images`.
 
         Returns
         -------
@@ -92,6 +94,8 @@ class Model:
         ------
         SchemaError
             If a column is missing, unknown or of another type.
+        SourceError
+            If a file cannot be read.
         """
         return self._probabilities(conform(data, self.schema))
 
@@ -116,22 +120,25 @@ class Model:
         Returns
         -------
         pyarrow.Table
-            ``prediction``, and ``p_CLASS`` for every class.
+            ``prediction``, and ``p_CLASS`` for every class; for images ``file`` before them.
         """
-        probabilities = self.predict_proba(data)
+        features = conform(data, self.schema)
+        probabilities = self._probabilities(features)
+        files = {"file": features.files} if isinstance(features, Images) else {}
         columns = {f"p_{label}": probabilities[:, c] for c, label in enumerate(self.schema.classes)}
-        return pa.table({"prediction": self.decide(probabilities), **columns})
+        return pa.table({**files, "prediction": self.decide(probabilities), **columns})
 
-    def _probabilities(self, features: Features) -> np.ndarray:
+    def _probabilities(self, features: AnyFeatures) -> np.ndarray:
         probabilities = np.empty((len(features), len(self.schema.classes)))
         for start in range(0, len(features), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(features)))
             probabilities[rows] = self._block(features.take(rows))
         return probabilities
 
-    def _block(self, features: Features) -> np.ndarray:
+    def _block(self, features: AnyFeatures) -> np.ndarray:
         encoded = self.encoder.transform(features)
-        raw = self.network.predict(encoded, batch_size=BATCH, verbose=0)
+        fitting = max(1, BATCH_NUMBERS // max(1, math.prod(self.encoder.shape)))
+        raw = self.network.predict(encoded, batch_size=min(BATCH, fitting), verbose=0)
         return self.calibrator.apply(np.asarray(raw, np.float64))
 
     def save(self, path: str | Path) -> None:
@@ -144,7 +151,7 @@ class Model:
         """
         try:
             members = {NETWORK: _network_bytes(self.network)}
-            members[ENCODER] = self.encoder.dumps()
+            members[self.encoder.FILE] = self.encoder.dumps()
             manifest = json.dumps(self._manifest(members), indent=2)
             unfinished = Path(path).with_name(f".{Path(path).name}.tmp")
             with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -286,11 +293,13 @@ def _assemble(manifest: dict[str, Any], members: dict[str, bytes], network: kera
     decision = dict(manifest["decision"])
     kinds: dict[str, type[Costs] | type[Threshold]] = {"costs": Costs, "threshold": Threshold}
     kind = kinds[decision.pop("kind")]
-    if set(members) != {MANIFEST, NETWORK, ENCODER}:
+    schema = schema_from_json(manifest["schema"])
+    encoder = ENCODERS[schema.kind]
+    if set(members) != {MANIFEST, NETWORK, encoder.FILE}:
         raise ValueError(f"{sorted(members)}")
     model = Model(
-        schema_from_json(manifest["schema"]),
-        Encoder.loads(members[ENCODER]),
+        schema,
+        encoder.loads(members[encoder.FILE]),
         network,
         Calibrator.from_json(manifest["calibrator"]),
         kind.from_json(decision),
@@ -305,12 +314,9 @@ def _require_fit(model: Model) -> None:
     n_classes = len(model.schema.classes)
     model.decide(model.calibrator.apply(np.eye(n_classes)))
     shapes = model.network.input_shape[1:], model.network.output_shape[1:]
-    if shapes != ((model.encoder.width,), (n_classes,)):
-        raise ValueError(f"{model.encoder.width} columns, {n_classes} classes, {shapes}")
-    numbers = len(number_names(model.schema))
-    codes = sum(column.kind in ("boolean", "category") for column in model.schema.columns)
-    if (model.encoder.numbers, model.encoder.codes) != (numbers, codes):
-        raise ValueError("the encoder takes other columns than the schema has")
+    if shapes != (model.encoder.shape, (n_classes,)):
+        raise ValueError(f"rows of {model.encoder.shape}, {n_classes} classes, {shapes}")
+    model.encoder.require_fit(model.schema)
 
 
 def _network_bytes(network: keras.Model) -> bytes:

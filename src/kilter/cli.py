@@ -26,8 +26,18 @@ app = typer.Typer(
 
 GO_ON = "the same command with `--resume`"
 
-Data = Annotated[Path, typer.Argument(help="A CSV or Parquet file.", show_default=False)]
-Target = Annotated[str, typer.Option(help="The column with the classes.", show_default=False)]
+Data = Annotated[
+    Path,
+    typer.Argument(
+        help="A CSV or Parquet file, or a folder of class folders of images.", show_default=False
+    ),
+]
+Table = Annotated[Path, typer.Argument(help="A CSV or Parquet file.", show_default=False)]
+Target = Annotated[str | None, typer.Option(help="The column with the classes; images have none.")]
+Size = Annotated[
+    int | None, typer.Option(help="Pixels a side of images; their own, at most 64, if not given.")
+]
+Broken = Annotated[str, typer.Option(help="Images that cannot be read: refuse or skip.")]
 Drop = Annotated[str, typer.Option(help="Columns to leave out, separated by commas.")]
 Group = Annotated[str | None, typer.Option(help="Keep rows with equal values here together.")]
 Time = Annotated[str | None, typer.Option(help="Learn from the past, test on the future.")]
@@ -78,37 +88,49 @@ def demo(
 @app.command()
 def inspect(
     data: Data,
-    target: Target,
+    target: Target = None,
     drop: Drop = "",
     group: Group = None,
     time: Time = None,
+    size: Size = None,
+    broken: Broken = "refuse",
     json: Json = False,
 ) -> None:
     """Show imbalance, traps, and what so few positives can show."""
     from kilter.data import audit, audit_lines, load
 
-    report = audit(load(data, target, drop=_names(drop), group=group, time=time))
+    options: dict[str, Any] = {"group": group, "time": time, "size": size, "broken": broken}
+    report = audit(load(data, target, drop=_names(drop), **options))
     put(dumps(report) if json else "\n".join(audit_lines(report)))
 
 
 @app.command()
 def compare(
     data: Data,
-    target: Target,
+    target: Target = None,
     out: Out = None,
     remedies: Annotated[
         str | None, typer.Option(help="Names, separated by commas; the usual ones if not given.")
     ] = None,
     folds: Folds = 5,
-    seeds: Annotated[int, typer.Option(help="Trainings a fold and remedy.")] = 3,
+    seeds: Annotated[
+        int | None, typer.Option(help="Trainings a fold and remedy; 3 if not given, 1 for images.")
+    ] = None,
     metric: Annotated[str, typer.Option(help="What chooses the remedy.")] = "auprc",
     network: Annotated[
-        str, typer.Option(help="tabm, an ensemble in one, or mlp, several times as fast.")
-    ] = "tabm",
+        str | None,
+        typer.Option(help="tabm, an ensemble in one; mlp, several times as fast; convnet."),
+    ] = None,
     build: Build = None,
+    confirm: Annotated[
+        int | None,
+        typer.Option(help="Remedies for the last layer to train end to end, too; 2 for images."),
+    ] = None,
     group: Group = None,
     time: Time = None,
     drop: Drop = "",
+    size: Size = None,
+    broken: Broken = "refuse",
     cost: Cost = None,
     min_recall: MinRecall = None,
     executor: Executor = "auto",
@@ -128,9 +150,12 @@ def compare(
         "metric": metric,
         "network": network,
         "build": build,
+        "confirm": confirm,
         "group": group,
         "time": time,
         "drop": _names(drop),
+        "size": size,
+        "broken": broken,
         "cost": cost,
         "min_recall": min_recall,
         "executor": executor,
@@ -141,13 +166,13 @@ def compare(
     if dry_run:
         _forecast(data, target, settings, json)
         return
-    _compare(data, target, out or Path("runs") / data.stem, settings, json)
+    _compare(data, target, out or Path("runs") / data.resolve().stem, settings, json)
 
 
 @app.command()
 def tune(
-    data: Data,
-    target: Target,
+    data: Table,
+    target: Annotated[str, typer.Option(help="The column with the classes.", show_default=False)],
     out: Out = None,
     trials: Annotated[int, typer.Option(help="Candidates of each search.")] = 36,
     networks: Annotated[
@@ -203,7 +228,7 @@ def predict(
         Path | None, typer.Option(help="A Python file that registers layers of your own.")
     ] = None,
 ) -> None:
-    """Predict classes and calibrated probabilities for a table."""
+    """Predict classes and calibrated probabilities."""
     prepare_keras(users_code=layers is not None)
     from kilter.artifact import check_predictions_path, load, write_predictions
 
@@ -240,7 +265,7 @@ def _refuse_overwriting(out: Path, *inputs: Path) -> None:
 
 def _compare(
     data: Path,
-    target: str,
+    target: str | None,
     out: Path,
     settings: dict[str, Any],
     json: bool = False,
@@ -255,7 +280,7 @@ def _compare(
 def _find(
     search: Callable[..., Any],
     data: Path,
-    target: str,
+    target: str | None,
     out: Path,
     settings: dict[str, Any],
     json: bool,
@@ -277,7 +302,7 @@ def _find(
     say(f"Model:  {out / 'model.kilter'}\nReport: {out / 'report.html'}")
 
 
-def _forecast(data: Path, target: str, settings: dict[str, Any], json: bool) -> None:
+def _forecast(data: Path, target: str | None, settings: dict[str, Any], json: bool) -> None:
     prepare_keras(users_code=settings["build"] is not None)
     from dataclasses import asdict
 
@@ -285,7 +310,7 @@ def _forecast(data: Path, target: str, settings: dict[str, Any], json: bool) -> 
     from kilter.report.console import show_forecast
 
     settings = {name: settings[name] for name in settings if name not in ("cost", "resume")}
-    with console(stderr=True).status("reading the table, compiling, timing an epoch"):
+    with console(stderr=True).status("reading the data, compiling, timing an epoch"):
         found = asdict(forecast(data, target, **settings))
     if json:
         put(dumps(found))

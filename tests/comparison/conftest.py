@@ -75,7 +75,7 @@ class Quick(Executor):
 
     def answer(self, task: Task, lane: Lane) -> Trained:
         fold = task.folds[lane.fold]
-        draw, loss, _ = lane.training
+        draw, loss = lane.training[:2]
         quotas = draw.quotas(fold.layout.counts, task.steps, task.batch_size)
         numbers = loss.numbers(fold.layout.counts)
         shift = np.log(quotas.slots / quotas.slots.sum()) + np.log(numbers.weights)

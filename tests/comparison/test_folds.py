@@ -12,7 +12,7 @@ import pytest
 from kilter._types import Features, Part
 from kilter.comparison.folds import encode
 from kilter.comparison.plan import Plan
-from kilter.data import Encoder, load, split
+from kilter.data import TableEncoder, load, split
 from kilter.sampling import class_clusters, class_neighbors
 
 SMOTE, PLAIN = (Plan.make(name, folds=3, neighbors=4) for name in ("smote", "focal"))
@@ -32,7 +32,7 @@ def test_training_rows_are_sorted_by_class(dataset, splits) -> None:
     for part, fold in zip(splits, encode(splits, dataset.schema, PLAIN).folds, strict=True):
         order = np.argsort(part.train.labels, kind="stable")
         np.testing.assert_array_equal(fold.labels, part.train.labels[order])
-        encoder = Encoder.fit(part.train, dataset.schema)
+        encoder = TableEncoder.fit(part.train, dataset.schema)
         width = encoder.width
         expected = encoder.transform(part.train.features)[order]
         np.testing.assert_array_equal(fold.x[:, :width], expected)

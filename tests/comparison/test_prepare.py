@@ -30,7 +30,7 @@ def test_the_network_is_the_plans(table_of: Callable, network: str, kind: type) 
     assert len(splits) == len(task.folds) == 2
     model = task.network(0, 0)
     assert isinstance(model, kind)
-    assert model.input_shape == (None, task.width)
+    assert model.input_shape == (None, *task.shape)
     assert (task.n_classes, task.positive) == (3, 2)
     if network == "tabm":
         _, embedding, dense, dropout, _ = model.network.layers

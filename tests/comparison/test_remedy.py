@@ -45,7 +45,11 @@ def test_the_baseline_is_always_there() -> None:
     assert find_remedies(None) == tuple(REMEDIES[name] for name in USUAL)
     ensembles, mixtures = {"under-bagging", "self-paced"}, {"cluster-smote", "mixup", "remix"}
     losses = {"cb-focal", "vs", "drw", "ldam-drw"}
-    assert set(REMEDIES) - set(USUAL) == ensembles | mixtures | losses
+    heads = {"tau-norm", "crt", "lws", "marc"} | {
+        f"head-{name}"
+        for name in ("undersample", "smote", "class-weights", "focal", "logit-adjust", "vs")
+    }
+    assert set(REMEDIES) - set(USUAL) == ensembles | mixtures | losses | heads
 
 
 def test_a_remedy_of_ones_own_is_taken_as_it_is() -> None:

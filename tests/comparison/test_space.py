@@ -39,7 +39,7 @@ def test_every_number_stays_in_its_range() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     seen = [suggest(study.ask(), ["tabm", "mlp"]) for _ in range(200)]
     assert {one.network for one in seen} == {"tabm", "mlp"}
-    for draw, loss, _ in (one.training for one in seen):
+    for draw, loss in (one.training[:2] for one in seen):
         assert 0 <= draw.power <= 1
         assert 0 <= draw.neighbors <= NEIGHBORS
         assert (draw.neighbors > 0) == draw.synthetic

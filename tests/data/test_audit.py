@@ -1,12 +1,15 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
-from kilter.data import audit, audit_lines, load, split
+from kilter._errors import ArgumentError
+from kilter.data import audit, audit_lines, inspect, load, split
 from made_data import make_dataset
+from made_images import draw, make_images, save_folder
 
 
 def test_what_json_can_hold(skewed):
@@ -88,3 +91,116 @@ def test_real_tables(table_path):
         assert json.dumps(report, allow_nan=False)
         assert audit_lines(report)
     assert report["identifiers"] == ["text"]
+
+
+class TestImages:
+    def test_what_json_can_hold(self):
+        held_out = np.arange(200) >= 150
+        report = audit(make_images(np.arange(200) % 3, held_out=held_out))
+        assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+    def test_what_there_is_no_column_for(self):
+        report = audit(make_images(np.repeat([0, 1], [90, 10]), draw(100, 4, 5, 3)))
+        assert report["image"] == {"height": 4, "width": 5, "channels": 3}
+        assert report["columns"] == {"image": 1}
+        assert report["missing"] == report["leaks"] == {}
+        assert report["constant"] == report["empty"] == report["identifiers"] == []
+        assert report["broken"] == []
+        assert report["held_out"] is None
+        assert report["imbalance_ratio"] == 9
+
+    def test_tables_have_no_image(self, skewed):
+        report = audit(load(skewed, "target"))
+        assert report["image"] is report["held_out"] is None
+        assert report["broken"] == []
+
+    def test_twins_and_those_with_another_label(self):
+        pixels = draw(40, 4, 5, 1)
+        pixels[1], pixels[3:5] = pixels[0], pixels[2]
+        labels = np.repeat([0, 1], 20)
+        labels[4] = 1
+        assert audit(make_images(labels, pixels))["duplicates"] == {"rows": 5, "conflicting": 3}
+
+    def test_from_a_folder(self, tmp_path):
+        save_folder(tmp_path / "train", "a", "b", count=20)
+        save_folder(tmp_path / "test", "a", "b", count=10)
+        (tmp_path / "train" / "a" / "0.png").write_bytes(b"")
+        report = inspect(tmp_path, size=4, broken="skip")
+        assert report["image"] == {"height": 4, "width": 4, "channels": 1}
+        assert report["broken"] == ["train/a/0.png"]
+        assert report["held_out"] == {"rows": 20, "twins": 0, "classes": []}
+        assert report["classes"] == [
+            {"label": "a", "rows": 19, "share": 19 / 39},
+            {"label": "b", "rows": 20, "share": 20 / 39},
+        ]
+        with pytest.raises(ArgumentError, match="`target` is for tables"):
+            inspect(tmp_path, "label")
+
+
+class TestHeldOut:
+    def held(self, learned, tested):
+        labels = np.concatenate([np.repeat(np.arange(len(n)), n) for n in (learned, tested)])
+        return replace(make_dataset(labels), held_out=np.arange(len(labels)) >= sum(learned))
+
+    def test_classes_are_of_the_rows_to_learn_from(self):
+        report = audit(self.held([300, 100], [10, 90]))
+        assert [entry["rows"] for entry in report["classes"]] == [100, 300]
+        assert [entry["share"] for entry in report["classes"]] == [0.25, 0.75]
+        assert report["imbalance_ratio"] == 3
+        assert report["rows"] == 500
+
+    def test_a_claim_rests_on_the_rows_to_test_on(self):
+        claim = audit(self.held([300, 100], [60, 30]))["claim"]
+        alone = audit(make_dataset(np.repeat([0, 1], [60, 30])))["claim"]
+        assert (claim["class"], claim["rows"]) == ("class1", 30)
+        assert claim["ap_half_width"] == alone["ap_half_width"]
+        assert claim["max_folds"] == 30
+
+    def test_the_rarest_class_may_not_be_tested_at_all(self):
+        report = audit(self.held([300, 100, 50], [60, 30, 0]))
+        assert report["claim"] == {
+            "class": "class2",
+            "rows": 0,
+            "ap_half_width": 0.5,
+            "max_folds": 0,
+        }
+        assert report["warnings"][0].startswith("Class `class2` has 0 rows to test on, too few")
+
+    def test_twins_of_what_is_tested(self):
+        data = self.held([30, 30], [30, 30])
+        data.features.numbers[:5] = data.features.numbers[70]
+        data.features.numbers[5:7] = 1000
+        assert audit(data)["held_out"]["twins"] == 5
+        assert len(split(data)[0].train) + len(split(data)[0].validation) == 55
+
+    @pytest.mark.parametrize(
+        ("learned", "tested", "apart"),
+        [
+            ([3000, 1000], [300, 100], []),
+            ([3000, 1000], [190, 210], ["class0", "class1"]),
+            ([3000, 1000, 2000], [310, 190, 200], ["class1"]),
+            ([3000, 1000, 100], [300, 100, 100], ["class2"]),
+            ([3000, 40], [300, 2], []),  # half as many as expected, by chance
+            ([3000, 40], [300, 30], ["class1"]),
+            ([3000, 400], [3000, 40], ["class1"]),
+        ],
+    )
+    def test_classes_with_another_share(self, learned, tested, apart):
+        assert audit(self.held(learned, tested))["held_out"]["classes"] == apart
+
+    def test_parts_of_one_population_are_seldom_called_apart(self):
+        rng = np.random.default_rng(0)
+        shares = np.array([0.5, 0.3, 0.1, 0.05, 0.03, 0.02])
+        calls = 0
+        for _ in range(100):
+            learned, tested = (rng.multinomial(n, shares) + 3 for n in (800, 400))
+            calls += bool(audit(self.held(learned, tested))["held_out"]["classes"])
+        assert calls <= 5
+
+    @pytest.mark.parametrize("learned", [2, 3])
+    def test_folds_that_are_possible(self, learned):
+        data = self.held([300, learned], [60, 30])
+        most = audit(data)["claim"]["max_folds"]
+        assert most == (0 if learned < 3 else 30)
+        if most:
+            split(data, most)

@@ -3,10 +3,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from kilter._errors import DataError, SchemaError
-from kilter._types import Schema
+from kilter._errors import ArgumentTypeError, DataError, SchemaError, SourceError
+from kilter._types import Images, Schema
 from kilter.data import conform, load
 from made_data import write
+from made_images import draw, save, save_folder
 
 
 @pytest.fixture
@@ -103,3 +104,31 @@ def test_codes_among_words_may_all_be_numbers(tmp_path):
     path = tmp_path / "new.csv"
     path.write_text("ward\n7\n9\n")
     assert conform(path, load(rows, "y").schema).codes.ravel().tolist() == [0, -2]
+
+
+class TestImages:
+    @pytest.fixture
+    def data(self, tmp_path):
+        return load(save_folder(tmp_path / "train", "a", "b"))
+
+    def test_the_kind_of_schema_chooses(self, tmp_path, data):
+        features = conform(tmp_path / "train", data.schema)
+        assert isinstance(features, Images)
+        np.testing.assert_array_equal(features.pixels, data.features.pixels)
+        np.testing.assert_array_equal(features.files, data.features.files)
+
+    def test_a_file_paths_and_an_array(self, tmp_path, data):
+        path = save(tmp_path / "1.png", draw(8, 6))
+        for source in (path, str(path), [path], draw(1, 8, 6), draw(1, 8, 6, 1).astype(float)):
+            features = conform(source, data.schema)
+            np.testing.assert_array_equal(features.pixels, draw(1, 8, 6, 1))
+
+    def test_a_table_is_refused(self, tmp_path, data):
+        with pytest.raises(ArgumentTypeError, match="images must come as a folder"):
+            conform(pd.DataFrame({"x": [1]}), data.schema)
+        with pytest.raises(SourceError, match="cannot be read as an image"):
+            conform(write(tmp_path, "x\n1\n"), data.schema)
+
+    def test_a_folder_is_refused_where_rows_of_a_table_are_due(self, tmp_path, data, schema):
+        with pytest.raises(SourceError, match="is a folder, where a table in one file"):
+            conform(tmp_path / "train", schema)

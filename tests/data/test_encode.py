@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from kilter._errors import ArgumentTypeError, ArtifactError, SchemaError
 from kilter._types import Features, Test, Train
-from kilter.data import Encoder, load, split
+from kilter.data import TableEncoder, load, split
 from made_data import make_dataset
 
 
@@ -25,8 +25,8 @@ def train_on(numbers: np.ndarray | None = None, codes: np.ndarray | None = None)
     return Train.of(data, np.arange(rows)), data.schema
 
 
-def fit(numbers: np.ndarray | None = None, codes: np.ndarray | None = None) -> Encoder:
-    return Encoder.fit(*train_on(numbers, codes))
+def fit(numbers: np.ndarray | None = None, codes: np.ndarray | None = None) -> TableEncoder:
+    return TableEncoder.fit(*train_on(numbers, codes))
 
 
 def features(numbers: np.ndarray | None = None, codes: np.ndarray | None = None) -> Features:
@@ -145,7 +145,7 @@ def test_fitted_on_training_rows_only(mixed):
     train, schema = train_on(*mixed)
     test = Test(train.rows, train.features, train.labels)
     with pytest.raises(ArgumentTypeError, match="fitted on a `Train` only"):
-        Encoder.fit(test, schema)
+        TableEncoder.fit(test, schema)
 
 
 def test_a_number_whose_classes_change_in_steps_is_in_bins_too(mixed):
@@ -153,15 +153,15 @@ def test_a_number_whose_classes_change_in_steps_is_in_bins_too(mixed):
     labels = (np.abs(numbers[:, 0]) < 0.5).astype(int)
     data = make_dataset(labels, numbers, codes)
     train = Train.of(data, np.arange(300))
-    encoder = Encoder.fit(train, data.schema)
+    encoder = TableEncoder.fit(train, data.schema)
     assert encoder.width == 14 + 3
     assert encoder.blendable.tolist() == [True] * 6 + [False] * 11
     encoded = encoder.transform(data.features)
     np.testing.assert_array_equal(encoded[:, 7:10].argmax(1) == 1, labels)
     np.testing.assert_array_equal(encoded[:, 7:10].sum(1), 0.25)
-    plain = Encoder.fit(train, data.schema, bins=False)
+    plain = TableEncoder.fit(train, data.schema, bins=False)
     np.testing.assert_array_equal(plain.transform(data.features), np.delete(encoded, [7, 8, 9], 1))
-    again = Encoder.loads(encoder.dumps())
+    again = TableEncoder.loads(encoder.dumps())
     assert again.transform(data.features).tobytes() == encoded.tobytes()
 
 
@@ -172,7 +172,7 @@ def test_other_rows_change_nothing(mixed):
     others = np.setdiff1d(np.arange(300), train.rows)
     again.features.numbers[others] *= 1000
     same = Train.of(again, train.rows)
-    a, b = Encoder.fit(train, data.schema), Encoder.fit(same, data.schema)
+    a, b = TableEncoder.fit(train, data.schema), TableEncoder.fit(same, data.schema)
     np.testing.assert_array_equal(a.transform(data.features), b.transform(data.features))
 
 
@@ -211,7 +211,7 @@ def test_any_scale(scale):
 class TestBytes:
     def test_round_trip_is_the_same_to_the_bit(self, mixed):
         encoder = fit(*mixed)
-        again = Encoder.loads(encoder.dumps())
+        again = TableEncoder.loads(encoder.dumps())
         rows = features(*mixed)
         assert again.transform(rows).tobytes() == encoder.transform(rows).tobytes()
         np.testing.assert_array_equal(again.blendable, encoder.blendable)
@@ -220,7 +220,7 @@ class TestBytes:
     def test_round_trip_of_an_empty_block(self, mixed, empty):
         blocks = [None if place == empty else block for place, block in enumerate(mixed)]
         encoder, rows = fit(*blocks), features(*blocks)
-        again = Encoder.loads(encoder.dumps())
+        again = TableEncoder.loads(encoder.dumps())
         assert again.transform(rows).tobytes() == encoder.transform(rows).tobytes()
 
     def test_only_the_listed_types_are_needed(self, mixed):
@@ -240,24 +240,24 @@ class TestBytes:
     )
     def test_anything_else_is_refused(self, content):
         with pytest.raises(ArtifactError, match="Save the model again"):
-            Encoder.loads(content)
+            TableEncoder.loads(content)
 
     def test_parts_of_another_type_are_refused(self, mixed):
         state = {**vars(fit(*mixed)), "scaler": FunctionTransformer()}
         with pytest.raises(ArtifactError, match="`scaler` must be"):
-            Encoder.loads(skops.io.dumps(state))
+            TableEncoder.loads(skops.io.dumps(state))
 
     def test_truncated(self, mixed):
         with pytest.raises(ArtifactError):
-            Encoder.loads(fit(*mixed).dumps()[:-50])
+            TableEncoder.loads(fit(*mixed).dumps()[:-50])
 
 
 @pytest.mark.parametrize("name", ["adult", "sick", "page-blocks", "satimage-2"])
 def test_real_tables(table_path, name):
     data = load(table_path(name), "target")
     cut = split(data)[0]
-    encoder = Encoder.fit(cut.train, data.schema)
-    again = Encoder.loads(encoder.dumps())
+    encoder = TableEncoder.fit(cut.train, data.schema)
+    again = TableEncoder.loads(encoder.dumps())
     for part in (cut.train, cut.validation, cut.test):
         encoded = encoder.transform(part.features)
         assert encoded.shape == (len(part), encoder.width)

@@ -30,3 +30,48 @@ def test_not_a_schema(data):
 def test_number_names_are_the_columns_of_the_block(frame):
     data = load(frame, "target")
     assert len(number_names(data.schema)) == data.features.numbers.shape[1]
+
+
+class TestImages:
+    schema = Schema(
+        (Column("image", "image", shape=(28, 32, 1)),),
+        "folder",
+        ("a", "b"),
+        (("a/1.png", "broken"),),
+    )
+
+    def test_json_round_trip(self):
+        data = schema_to_json(self.schema)
+        assert data["columns"][0]["shape"] == [28, 32, 1]
+        assert schema_from_json(json.loads(json.dumps(data))) == self.schema
+        assert number_names(self.schema) == []
+
+    def test_columns_of_tables_are_written_as_before(self):
+        (column,) = schema_to_json(Schema((Column("x", "number"),), "y", (0, 1)))["columns"]
+        assert column == {"name": "x", "kind": "number", "vocabulary": []}
+
+    @pytest.mark.parametrize(
+        "shape",
+        [
+            *([], [28, 32], [28, 32, 1, 1], [0, 32, 1], [28, -1, 1]),
+            *(["x", 1, 1], [float("inf"), 1, 1], None, 3),
+        ],
+    )
+    def test_another_shape_is_refused(self, shape):
+        data = schema_to_json(self.schema)
+        data["columns"][0]["shape"] = shape
+        with pytest.raises(ArtifactError, match="`schema` must be what"):
+            schema_from_json(data)
+
+    def test_without_a_shape_it_is_refused(self):
+        data = schema_to_json(self.schema)
+        del data["columns"][0]["shape"]
+        with pytest.raises(ArtifactError, match="`schema` must be what"):
+            schema_from_json(data)
+
+    def test_an_image_has_nothing_beside_it(self):
+        data = schema_to_json(self.schema)
+        plain = schema_to_json(Schema((Column("x", "number"),), "y", (0, 1)))["columns"]
+        for columns in (data["columns"] + plain, plain + data["columns"], 2 * data["columns"]):
+            with pytest.raises(ArtifactError, match="beside that of kind `image`"):
+                schema_from_json(data | {"columns": columns})

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, reject, settings
@@ -7,8 +9,10 @@ from sklearn.model_selection import StratifiedKFold
 from kilter._errors import ArgumentError, ArgumentTypeError, DataError, TooFewRowsError
 from kilter._types import Test, Train, Validation
 from kilter.data import load, split
+from kilter.data.split import most_folds
 from kilter.data.units import units
 from made_data import make_dataset
+from made_images import draw, make_images
 
 
 def random_labels(rng: np.random.Generator, rows: int, classes: int) -> np.ndarray:
@@ -207,3 +211,139 @@ def test_a_class_that_is_not_in_every_block_of_time():
     labels[90:] = 0
     with pytest.raises(TooFewRowsError, match=r"`class1` has 0 rows in the test part of fold 3"):
         split(make_dataset(labels, times=np.arange(200.0)))
+
+
+def hold_out(labels, held, numbers=None, groups=None):
+    return replace(make_dataset(labels, numbers, groups=groups), held_out=np.asarray(held, bool))
+
+
+class TestHeldOut:
+    @settings(max_examples=25, deadline=None)
+    @given(seed=st.integers(0, 10**6), folds=st.integers(2, 8), classes=st.integers(2, 4))
+    def test_each_is_tested_once_and_never_learned_from(self, seed, folds, classes):
+        rng = np.random.default_rng(seed)
+        labels = random_labels(rng, 300, classes)
+        held = rng.random(len(labels)) < 0.4
+        held[rng.permutation(len(labels))[:4]] = False
+        try:
+            cuts = split(hold_out(labels, held), folds, seed)
+        except TooFewRowsError:
+            assert min(np.bincount(labels[held], minlength=classes)) < folds
+            reject()
+        tested = np.concatenate([cut.test.rows for cut in cuts])
+        np.testing.assert_array_equal(np.sort(tested), np.flatnonzero(held))
+        totals = np.bincount(labels[held])
+        for cut in cuts:
+            learned = np.concatenate([cut.train.rows, cut.validation.rows])
+            np.testing.assert_array_equal(np.sort(learned), np.flatnonzero(~held))
+            counts = np.bincount(cut.test.labels, minlength=classes)
+            assert (np.abs(counts - totals / folds) < 1).all()
+            inner = np.bincount(cut.validation.labels, minlength=classes)
+            assert (np.abs(inner - np.bincount(labels[~held]) / 5) < 1).all()
+
+    @settings(max_examples=25, deadline=None)
+    @given(seed=st.integers(0, 10**6), copies=st.integers(1, 4), grouped=st.booleans())
+    def test_what_is_tied_to_them_is_not_learned_from(self, seed, copies, grouped):
+        rng = np.random.default_rng(seed)
+        labels = random_labels(rng, 300, 2)
+        numbers = rng.integers(0, 3 * len(labels) // copies, (len(labels), 1)).astype(float)
+        groups = rng.integers(0, 1000, len(labels)) if grouped else None
+        held = rng.random(len(labels)) < 0.3
+        data = hold_out(labels, held, numbers, groups)
+        try:
+            cuts = split(data, 3, seed)
+        except TooFewRowsError:
+            reject()
+        ids = units(data)
+        spared = ~np.isin(ids, ids[held])
+        for cut in cuts:
+            learned = np.concatenate([cut.train.rows, cut.validation.rows])
+            np.testing.assert_array_equal(np.sort(learned), np.flatnonzero(spared))
+            assert not set(ids[cut.train.rows]) & set(ids[cut.validation.rows])
+        tested = [set(ids[cut.test.rows]) for cut in cuts]
+        assert sum(map(len, tested)) == len(set.union(*tested))
+
+    def test_a_copy_of_a_tested_image_is_not_learned_from_whatever_its_label(self):
+        pixels = draw(60, 4, 5, 1)
+        pixels[0] = pixels[1] = pixels[40]
+        labels = np.tile([0, 1], 30)
+        for cut in split(make_images(labels, pixels, np.arange(60) >= 40)):
+            learned = [*cut.train.rows, *cut.validation.rows]
+            assert sorted(learned) == list(range(2, 40))
+            assert cut.train.features.pixels.shape[1:] == (4, 5, 1)
+
+    def test_validation_is_drawn_anew_in_each_fold(self):
+        labels = np.tile([0, 1], 100)
+        cuts = split(hold_out(labels, np.arange(200) >= 150))
+        assert len({tuple(cut.validation.rows) for cut in cuts}) == 5
+
+    def test_same_seed_same_folds_other_seed_others(self):
+        data = hold_out(np.tile([0, 1], 100), np.arange(200) >= 150)
+        once, again, other = (
+            [part.tolist() for cut in split(data, seed=seed) for part in parts_of(cut)]
+            for seed in (7, 7, 8)
+        )
+        assert once == again != other
+
+    @pytest.mark.parametrize("folds", [2, 3, 5, 8])
+    def test_one_a_fold_is_enough_to_test_on(self, folds):
+        for rows, fits in ((folds, True), (folds - 1, False)):
+            labels = np.repeat([0, 1, 0, 1], [40, 20, 30, rows])
+            data = hold_out(labels, np.arange(len(labels)) >= 60)
+            if fits:
+                assert all((cut.test.labels == 1).sum() == 1 for cut in split(data, folds))
+                continue
+            with pytest.raises(TooFewRowsError) as info:
+                split(data, folds)
+            advice = f"Ask for `folds={rows}` or fewer, merge" if rows > 1 else "Merge"
+            assert str(info.value) == (
+                f"class `class1` has {rows} distinct rows to test on, and {folds} folds need at "
+                f"least {folds} of every class. {advice} or drop that class, or collect more rows "
+                "of it."
+            )
+
+    def test_a_class_that_is_not_tested(self):
+        labels = np.repeat([0, 1, 2, 0, 1], [40, 20, 20, 30, 30])
+        with pytest.raises(
+            TooFewRowsError, match=r"`class2` has 0 distinct rows to test on.*Merge"
+        ):
+            split(hold_out(labels, np.arange(140) >= 80))
+
+    @settings(max_examples=50, deadline=None)
+    @given(
+        seed=st.integers(0, 10**6),
+        rows=st.lists(st.integers(3, 30), min_size=2, max_size=5),
+        folds=st.integers(2, 5),
+    )
+    def test_three_are_enough_to_learn_from(self, seed, rows, folds):
+        kinds = np.arange(len(rows))
+        labels = np.concatenate([np.repeat(kinds, rows), np.tile(kinds, 10)])
+        cuts = split(hold_out(labels, np.arange(len(labels)) >= sum(rows)), folds, seed)
+        for cut in cuts:
+            assert (np.bincount(cut.train.labels, minlength=len(rows)) >= 2).all()
+            assert (np.bincount(cut.validation.labels, minlength=len(rows)) >= 1).all()
+
+    @pytest.mark.parametrize("rows", [0, 1, 2])
+    def test_too_few_to_learn_from(self, rows):
+        labels = np.repeat([0, 1, 0, 1], [40, rows, 30, 30])
+        data = hold_out(labels, np.arange(len(labels)) >= 40 + rows)
+        with pytest.raises(TooFewRowsError) as info:
+            split(data)
+        assert str(info.value) == (
+            f"class `class1` has {rows} distinct rows to learn from without a twin to test on, and "
+            "needs at least 3. Merge or drop that class, or collect more rows of it."
+        )
+        assert most_folds(data) == 0
+
+    def test_all_to_learn_from_are_copies_of_what_is_tested(self):
+        numbers = np.tile(np.arange(40.0), 2)[:, None]
+        with pytest.raises(TooFewRowsError, match="`class0` has 0 distinct rows to learn from"):
+            split(hold_out(np.tile([0, 1], 40), np.arange(80) >= 40, numbers))
+
+    @pytest.mark.parametrize("rows", [1, 2, 7, 49, 60])
+    def test_most_folds(self, rows):
+        labels = np.repeat([0, 1, 0, 1], [40, 20, 70, rows])
+        data = hold_out(labels, np.arange(len(labels)) >= 60)
+        assert most_folds(data) == (min(rows, 50) if rows > 1 else 0)
+        if rows > 1:
+            split(data, min(rows, 50))

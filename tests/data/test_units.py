@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from kilter.data import load
 from kilter.data.units import twins, units
 from made_data import make_dataset
+from made_images import draw, make_images
 
 
 def test_twins_look_at_the_values_only():
@@ -41,3 +42,28 @@ def test_units_are_what_can_be_reached_by_ties(rows):
     for _ in rows:
         tied = tied @ tied
     np.testing.assert_array_equal(ids[:, None] == ids, tied)
+
+
+def test_twins_of_images_have_the_same_pixels():
+    pixels = draw(6, 4, 5, 3)
+    pixels[3], pixels[5] = pixels[1], pixels[1]
+    pixels[4] = pixels[0]
+    pixels[4, 3, 4, 2] ^= 1
+    codes = twins(make_images(np.arange(6) % 2, pixels).features)
+    assert codes.tolist() == [0, 1, 2, 1, 3, 1]
+    assert codes.dtype == np.int64
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 10**6), rows=st.integers(2, 40))
+def test_twins_of_images_as_numpy_finds_them(seed, rows):
+    pixels = np.random.default_rng(seed).integers(0, 2, (rows, 2, 2, 1), np.uint8)
+    codes = twins(make_images(np.arange(rows) % 2, pixels).features)
+    flat = pixels.reshape(rows, -1)
+    same = (flat[:, None] == flat).all(axis=2)
+    np.testing.assert_array_equal(codes[:, None] == codes, same)
+
+
+def test_no_images_have_no_twins():
+    features = make_images([0, 1]).features.take(np.array([], int))
+    assert twins(features).tolist() == []

@@ -41,6 +41,9 @@ def clean() -> dict[str, Any]:
         "missing": {},
         "constant": [],
         "empty": [],
+        "broken": [],
+        "held_out": None,
+        "image": None,
         "identifiers": [],
         "leaks": {},
         "claim": {"class": "rare", "rows": 1000, "ap_half_width": 0.031, "max_folds": 50},
@@ -85,6 +88,27 @@ def test_a_clean_table_has_no_warning(clean):
         ({"missing": {"x": 1501, "z": 1500}}, "`x` is missing in most rows. Consider `--drop x`."),
         ({"constant": ["a", "b"]}, "`a`, `b` has one value only, and is left out."),
         ({"empty": ["a"]}, "`a` has no values, and is left out."),
+        ({"broken": ["a/1.png"]}, "`a/1.png` cannot be read as an image, and is left out."),
+        (
+            {"broken": [f"{at}.png" for at in range(1207)]},
+            "`0.png`, `1.png`, `2.png`, `3.png`, `4.png` and 1,202 more cannot be read as an image",
+        ),
+        (
+            {"held_out": {"rows": 9, "twins": 1234, "classes": []}},
+            "1,234 rows to learn from have an exact twin among those to test on, and will not be",
+        ),
+        (
+            {"held_out": {"rows": 9, "twins": 1, "classes": []}},
+            "1 row to learn from has an exact twin among those to test on, and will not be",
+        ),
+        (
+            {"held_out": {"rows": 9, "twins": 0, "classes": ["a", "b"]}},
+            "The rows to test on have other shares of 2 classes than those to learn from: no",
+        ),
+        (
+            {"held_out": {"rows": 9, "twins": 0, "classes": ["a"]}},
+            "have other shares of 1 class than",
+        ),
     ],
 )
 def test_each_fault_has_one_warning(clean, changes, said):
@@ -98,6 +122,7 @@ def test_each_fault_has_one_warning(clean, changes, said):
         {"claim": {"max_folds": 5}},
         {"claim": {"ap_half_width": 0.15}},
         {"missing": {"x": 1500}},
+        {"held_out": {"rows": 9, "twins": 0, "classes": []}},
     ],
 )
 def test_on_the_edge_there_is_no_warning(clean, changes):
@@ -110,15 +135,20 @@ def test_the_gravest_comes_first_and_lines_end_with_the_warnings(clean):
         constant=["c"],
         missing={"m": 2000},
         identifiers=["i"],
+        broken=["b.png"],
+        held_out={"rows": 9, "twins": 3, "classes": ["a"]},
         duplicates={"rows": 10, "conflicting": 5},
         claim={"max_folds": 3, "ap_half_width": 0.2},
         leaks={"x": 1.0},
     )
     report["warnings"] = audit_warnings(report)
-    starts = ("Alone, `x`", "5 rows", "Class `rare`", "With 1,000", "10 of", "`i`", "`m`", "`c`")
+    starts = (
+        *("Alone, `x`", "5 rows", "Class `rare`", "With 1,000", "10 of", "3 rows to learn"),
+        *("The rows to test on", "`i`", "`m`", "`c`", "`b.png`"),
+    )
     for sentence, start in zip(report["warnings"], starts, strict=True):
         assert sentence.startswith(start)
-    assert audit_lines(report)[-8:] == [f"! {sentence}" for sentence in report["warnings"]]
+    assert audit_lines(report)[-11:] == [f"! {sentence}" for sentence in report["warnings"]]
 
 
 @pytest.mark.parametrize(
@@ -155,3 +185,28 @@ def test_one_row_is_singular(clean, changes):
     text = "\n".join([*audit_lines(report), *audit_warnings(report)])
     assert re.search(r"\b1 row\b", text)
     assert not re.search(r"\b1 rows\b", text)
+
+
+@pytest.mark.parametrize(
+    ("channels", "held_out", "said"),
+    [
+        (1, None, "t: 3,000 images of 28 by 32 pixels, grey"),
+        (3, None, "t: 3,000 images of 28 by 32 pixels, colour"),
+        (1, {"rows": 1500, "twins": 0, "classes": []}, "grey, 1,500 of them to test on"),
+    ],
+)
+def test_images_have_a_size(clean, channels, held_out, said):
+    image = {"height": 28, "width": 32, "channels": channels}
+    assert audit_lines(changed(clean, image=image, held_out=held_out))[0].endswith(said)
+
+
+def test_what_a_claim_rests_on_where_rows_are_held_out(clean):
+    report = changed(
+        clean,
+        held_out={"rows": 20, "twins": 0, "classes": []},
+        claim={"rows": 1, "max_folds": 0, "ap_half_width": 0.4},
+    )
+    assert "1 row to test on of class rare: an average precision" in audit_lines(report)[4]
+    first, second = audit_warnings(report)
+    assert first.startswith("Class `rare` has 1 row to test on, too few for 5 folds. Merge")
+    assert second.startswith("With 1 row to test on of class `rare`, an average precision")

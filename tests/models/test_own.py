@@ -26,7 +26,7 @@ def ends_in(units: int, activation: str | None = None, width: int = 5) -> keras.
 
 def test_logits_of_each_class_stay_as_they_are():
     model = ends_in(3)
-    found = own_network(lambda width, n_classes: model, 5, 3, seed=0)
+    found = own_network(lambda width, n_classes: model, (5,), 3, seed=0)
     np.testing.assert_allclose(found.predict(X, verbose=0), model.predict(X, verbose=0))
     assert (found.input_shape, found.output_shape) == ((None, 5), (None, 3))
 
@@ -43,7 +43,7 @@ class Subclass(keras.Model):
 
 
 def test_a_subclassed_model_has_shapes_and_repeats_its_weights():
-    one, same = (own_network(lambda w, n: Subclass(), 5, 2, seed=3) for _ in range(2))
+    one, same = (own_network(lambda w, n: Subclass(), (5,), 2, seed=3) for _ in range(2))
     assert (one.input_shape, one.output_shape) == ((None, 5), (None, 2))
     np.testing.assert_array_equal(one.get_weights()[0], same.get_weights()[0])
 
@@ -53,16 +53,16 @@ def test_logits_of_members_are_trained_as_members():
         rows = keras.Input((width,))
         return keras.Model(rows, MemberDense(n_classes, members=3, apart=True)(rows))
 
-    model = own_network(build, 5, 2, seed=0)
+    model = own_network(build, (5,), 2, seed=0)
     assert isinstance(model, Members)
     assert model.predict(X, verbose=0).shape == (20, 2)
 
 
 def test_the_same_model_twice_is_refused():
     model = ends_in(2)
-    own_network(lambda width, n_classes: model, 5, 2, seed=0)
+    own_network(lambda width, n_classes: model, (5,), 2, seed=0)
     with pytest.raises(ArgumentError, match="`build` must return a new model each time"):
-        own_network(lambda width, n_classes: model, 5, 2, seed=1)
+        own_network(lambda width, n_classes: model, (5,), 2, seed=1)
 
 
 class Unregistered(keras.layers.Layer):
@@ -71,7 +71,7 @@ class Unregistered(keras.layers.Layer):
 
 
 def test_what_cannot_be_opened_again_is_warned_of():
-    warn_if_lost(own_network(lambda w, n: ends_in(2), 5, 2, seed=0))
+    warn_if_lost(own_network(lambda w, n: ends_in(2), (5,), 2, seed=0))
     lost = keras.Sequential([keras.Input((5,)), Unregistered(), keras.layers.Dense(2)])
     with pytest.warns(UserWarning, match="register_keras_serializable"):
         warn_if_lost(lost)
@@ -82,7 +82,7 @@ def test_what_cannot_be_opened_again_is_warned_of():
 )
 def test_every_end_becomes_logits(units, activation):
     model = ends_in(units, activation)
-    wrapped = own_network(lambda width, n_classes: model, 5, max(2, units), seed=0)
+    wrapped = own_network(lambda width, n_classes: model, (5,), max(2, units), seed=0)
     p = model.predict(X, verbose=0).astype(float)
     if activation is None:
         p = 1 / (1 + np.exp(-p))
@@ -94,7 +94,7 @@ def test_every_end_becomes_logits(units, activation):
 def test_a_head_that_begins_at_zero_gives_logits():
     head = keras.layers.Dense(1, kernel_initializer="zeros")
     model = keras.Sequential([keras.Input((5,)), head])
-    wrapped = own_network(lambda width, n_classes: model, 5, 2, seed=0)
+    wrapped = own_network(lambda width, n_classes: model, (5,), 2, seed=0)
     np.testing.assert_allclose(wrapped.predict(X, verbose=0), 0)
 
 
@@ -102,7 +102,7 @@ def test_a_seed_gives_the_same_weights_and_leaves_other_random_numbers_alone():
     random.seed(1)
     expected = random.random()
     random.seed(1)
-    made = [own_network(lambda w, n: ends_in(2), 5, 2, seed=seed) for seed in (3, 3, 4)]
+    made = [own_network(lambda w, n: ends_in(2), (5,), 2, seed=seed) for seed in (3, 3, 4)]
     assert random.random() == expected
     one, same, other = (model.get_weights()[0] for model in made)
     np.testing.assert_array_equal(one, same)
@@ -115,7 +115,7 @@ def test_threads_draw_the_same_weights():
         return ends_in(2)
 
     def weights(seed):
-        return own_network(build, 5, 2, seed=seed).get_weights()[0]
+        return own_network(build, (5,), 2, seed=seed).get_weights()[0]
 
     with ThreadPoolExecutor(4) as threads:
         together = list(threads.map(weights, range(12)))
@@ -125,14 +125,14 @@ def test_threads_draw_the_same_weights():
 
 def test_of_a_model_the_architecture_is_taken():
     model = ends_in(2)
-    one, other = (own_network(model, 5, 2, seed=seed) for seed in (0, 1))
+    one, other = (own_network(model, (5,), 2, seed=seed) for seed in (0, 1))
     weights = [m.get_weights()[0] for m in (model, one, other)]
     assert not np.allclose(weights[0], weights[1])
     assert not np.allclose(weights[1], weights[2])
 
 
 def test_it_is_saved_and_opened(tmp_path):
-    model = own_network(ends_in(1, "sigmoid"), 5, 2, seed=0)
+    model = own_network(ends_in(1, "sigmoid"), (5,), 2, seed=0)
     model.save(tmp_path / "own.keras")
     again = keras.saving.load_model(tmp_path / "own.keras")
     np.testing.assert_allclose(again.predict(X, verbose=0), model.predict(X, verbose=0))
@@ -141,14 +141,14 @@ def test_it_is_saved_and_opened(tmp_path):
 @pytest.mark.parametrize("build", [7, lambda width: ends_in(2)])
 def test_what_is_no_function_of_two(build):
     with pytest.raises(ArgumentTypeError, match="`build` must be a Keras model, or a function"):
-        own_network(build, 5, 2, seed=0)
+        own_network(build, (5,), 2, seed=0)
 
 
 def test_what_returns_no_model_or_raises():
     with pytest.raises(ArgumentTypeError, match="returned a NoneType"):
-        own_network(lambda width, n_classes: None, 5, 2, seed=0)
+        own_network(lambda width, n_classes: None, (5,), 2, seed=0)
     with pytest.raises(ArgumentError, match="5 columns and 2 classes, and raised ZeroDivision"):
-        own_network(lambda width, n_classes: 1 / 0, 5, 2, seed=0)
+        own_network(lambda width, n_classes: 1 / 0, (5,), 2, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_what_returns_no_model_or_raises():
 )
 def test_other_shapes(model, message):
     with pytest.raises(ArgumentError, match=message):
-        own_network(model, 5, 3, seed=0)
+        own_network(model, (5,), 3, seed=0)
 
 
 SOURCE = """

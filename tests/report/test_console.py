@@ -29,7 +29,7 @@ def lines(table: Table) -> list[str]:
 def test_the_numbers_of_a_row(summary: Summary) -> None:
     header, *rows = lines(leaderboard(summary))
     assert header.split() == [
-        "remedy", "AUPRC", "95%", "interval", "macro", "F1", "MCC", "pred/real", "p(better)",
+        "remedy", "AUPRC", "95%", "CI", "macro", "F1", "MCC", "pred/real", "p(better)",
     ]  # fmt: skip
     # 0.741 ± 0.058 (0.0522 above), 0.741 + 0.12, 0.741 - 0.01
     expected = ["→", "logit-adjust", "0.741", "0.68–0.79", "0.861", "0.731", "5.12", "93%"]

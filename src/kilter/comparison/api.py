@@ -1,4 +1,4 @@
-"""`kilter.compare`: from a table to an answer in one call."""
+"""`kilter.compare`: from a table or images to an answer in one call."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ from kilter.comparison.result import Result
 from kilter.comparison.run import Observer, run
 from kilter.comparison.run import forecast as forecast_run
 from kilter.data import load
+from kilter.data.load import is_folder
 from kilter.decide import Costs, read_costs
 
 
 def compare(
     data: Any,
-    target: str,
+    target: str | None = None,
     *,
     remedies: Any = None,
     folds: int = 5,
-    seeds: int = 3,
+    seeds: int | None = None,
     metric: str = "auprc",
     group: str | None = None,
     time: str | None = None,
     drop: Sequence[str] = (),
+    size: Any = None,
+    broken: str = "refuse",
     cost: Any = None,
     min_recall: float | None = None,
     build: Any = None,
@@ -45,7 +48,7 @@ def compare(
     observe: Observer | None = None,
     **settings: Any,
 ) -> Result:
-    """Find out which remedy for imbalance really helps on a table.
+    """Find out which remedy for imbalance really helps on a table or on images.
 
     Trains every remedy on the same folds and seeds, judges them on rows that they never
     saw, and hands over the chosen model with calibrated probabilities and a threshold.
@@ -54,16 +57,19 @@ def compare(
     Parameters
     ----------
     data : path or dataframe
-        A CSV or Parquet file, or any dataframe that narwhals knows.
+        A CSV or Parquet file, any dataframe that narwhals knows, or a folder that has a folder of
+        images for each class: see `kilter.data.load_images`.
     target : str
-        The column with the classes.
+        The column with the classes; images have none.
     remedies : str or sequence of str or Remedy, optional
         Names, also as one string with commas. If not given, all that kilter knows but
         ``under-bagging`` and ``self-paced``, which train as long as most others together, and
         ``cb-focal``, ``vs``, ``cluster-smote``, ``mixup`` and ``remix``, which are near to
-        others or seldom for tables, and ``drw`` and ``ldam-drw``, which train twice.
+        others or seldom for tables, and ``drw`` and ``ldam-drw``, which train twice. For images,
+        whose trainings take minutes, some that are known to help there.
     folds, seeds : int
-        Every remedy is trained ``folds * seeds`` times.
+        Every remedy is trained ``folds * seeds`` times; seeds are three if not given, one for
+        images.
     metric : str
         What chooses: ``auprc``, ``macro_f1``, ``balanced_accuracy``, ``mcc``, ``log_loss``
         or ``brier``.
@@ -73,6 +79,10 @@ def compare(
         Learn from the past, test on the future: folds follow this column.
     drop : str or sequence of str
         Columns to leave out.
+    size : int or (height, width), optional
+        Pixels that images are brought to; their median size, at most 64, if not given.
+    broken : {"refuse", "skip"}
+        What to do about files that cannot be read as an image.
     cost : path, Costs or array, optional
         A CSV or JSON file with the cost of each confusion, or the costs themselves,
         ``cost[true][predicted]`` with the classes sorted; decisions then minimise the expected
@@ -80,9 +90,9 @@ def compare(
     min_recall : float, optional
         Put the threshold as high as this recall of the rarest class allows.
     build : function or keras.Model, optional
-        A network of your own: a function of the number of encoded columns and of classes that
-        returns a new Keras model, or a model, whose weights are drawn anew. It may end in
-        probabilities or in logits; how it is compiled does not matter.
+        A network of your own: a function of the number of encoded columns (of the shape of
+        images) and of classes that returns a new Keras model, or a model, whose weights are drawn
+        anew. It may end in probabilities or in logits; how it is compiled does not matter.
     executor : {"auto", "lanes", "sequential", "ray"}
         How to train; see `kilter.comparison.run`.
     memory : float, optional
@@ -119,9 +129,10 @@ def compare(
     ['class-weights', 'none+threshold']
     """
     settings |= {"folds": folds, "seeds": seeds, "metric": metric}
-    plan = Plan.make(remedies, min_recall=min_recall, build=build, **settings)
+    settings |= {"min_recall": min_recall, "build": build}
+    plan = Plan.make(remedies, kind=_kind(data), **settings)
     folder = None if out is None else RunFolder(out, resume)
-    dataset = load(data, target, drop=drop, group=group, time=time)
+    dataset = load(data, target, drop=drop, group=group, time=time, size=size, broken=broken)
     plan = _with_costs(plan, cost, dataset)
     result = run(
         plan,
@@ -140,7 +151,7 @@ def tune(
     target: str,
     *,
     trials: int = 36,
-    networks: str | Sequence[str] = NETWORKS,
+    networks: str | Sequence[str] = NETWORKS["table"],
     folds: int = 5,
     seeds: int = 3,
     metric: str = "auprc",
@@ -215,6 +226,11 @@ def tune(
     >>> sorted(result.leaderboard()["remedy"])
     ['none+threshold', 'tuned']
     """
+    if is_folder(data):
+        raise ArgumentError(
+            "`tune` is for tables, and got a folder. Use `kilter.compare` for images, with "
+            "networks of your own as `build`."
+        )
     for name, instead in (("remedies", "it"), ("neighbors", "it"), ("network", "`networks`")):
         if name in settings:
             raise ArgumentTypeError(
@@ -242,12 +258,14 @@ def tune(
 
 def forecast(
     data: Any,
-    target: str,
+    target: str | None = None,
     *,
     remedies: Any = None,
     group: str | None = None,
     time: str | None = None,
     drop: Sequence[str] = (),
+    size: Any = None,
+    broken: str = "refuse",
     executor: str = "auto",
     memory: float | None = None,
     devices: int | None = None,
@@ -261,7 +279,7 @@ def forecast(
 
     Parameters
     ----------
-    data, target, remedies, group, time, drop, executor, memory, devices, **settings
+    data, target, remedies, group, time, drop, size, broken, executor, memory, devices, **settings
         As `kilter.compare` has them.
 
     Returns
@@ -278,9 +296,14 @@ def forecast(
     >>> kilter.comparison.forecast(table, "fraud", **quick).trainings
     5
     """
-    plan = Plan.make(remedies, **settings)
-    dataset = load(data, target, drop=drop, group=group, time=time)
+    plan = Plan.make(remedies, kind=_kind(data), **settings)
+    dataset = load(data, target, drop=drop, group=group, time=time, size=size, broken=broken)
     return forecast_run(plan, dataset, executor=executor, memory=memory, devices=devices)
+
+
+def _kind(data: Any) -> str:
+    """Return what a row of the data is."""
+    return "image" if is_folder(data) else "table"
 
 
 def _with_costs(plan: Plan, cost: Any, dataset: Dataset) -> Plan:

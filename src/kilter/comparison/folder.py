@@ -199,9 +199,8 @@ def fingerprint(plan: Plan, dataset: Dataset, network: keras.Model) -> str:
     versions = {name: version(name) for name in ("kilter", "keras", "scikit-learn")}
     settings = {**plan.to_json(), "versions": versions, "network": _architecture(network)}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    features = dataset.features
-    arrays = (features.numbers, features.codes, dataset.labels, dataset.groups, dataset.times)
-    for array in arrays:
+    about = (dataset.labels, dataset.groups, dataset.times, dataset.held_out)
+    for array in (*vars(dataset.features).values(), *about):
         digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 

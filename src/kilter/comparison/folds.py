@@ -10,7 +10,7 @@ from kilter._types import Dataset, Schema, Split, Test, Train, Validation
 from kilter.comparison.executors.base import EncodedFold
 from kilter.comparison.plan import OWN, Plan
 from kilter.comparison.training import CLUSTER
-from kilter.data import Encoder
+from kilter.data import Encoder, fit_encoder
 from kilter.sampling import Layout, class_clusters, class_neighbors
 
 
@@ -23,20 +23,20 @@ class EncodedSplits:
 
 
 def encode(splits: tuple[Split, ...], schema: Schema, plan: Plan) -> EncodedSplits:
-    """Encode every fold by an encoder of its own, all to the same width."""
+    """Encode every fold by an encoder of its own, all to the same shape."""
     bins = plan.network != OWN
-    encoders = tuple(Encoder.fit(split.train, schema, bins=bins) for split in splits)
-    width = max(encoder.width for encoder in encoders)
+    encoders = tuple(fit_encoder(split.train, schema, bins=bins) for split in splits)
+    shape = tuple(np.max([encoder.shape for encoder in encoders], axis=0).tolist())
     folds = (
-        _encode_fold(split, encoder, width, len(schema.classes), plan)
+        _encode_fold(split, encoder, shape, len(schema.classes), plan)
         for split, encoder in zip(splits, encoders, strict=True)
     )
     return EncodedSplits(encoders, tuple(folds))
 
 
-def _neighbors(x: np.ndarray, labels: np.ndarray, layout: Layout, plan: Plan) -> np.ndarray:
+def neighbors(x: np.ndarray, labels: np.ndarray, layout: Layout, plan: Plan) -> np.ndarray:
     """Find what rows are mixed with, as far as a training of the plan does."""
-    draws = [training.draw for training in plan.trainings if training.draw.synthetic]
+    draws = [one.draw for one in plan.trainings if one.draw.synthetic and one.head is None]
     if not draws:
         return np.empty((0, 0), np.int32)
     short = _short_of_largest(layout)
@@ -49,26 +49,27 @@ def _neighbors(x: np.ndarray, labels: np.ndarray, layout: Layout, plan: Plan) ->
 
 
 def encode_all(dataset: Dataset, plan: Plan) -> tuple[Encoder, EncodedFold]:
-    """Encode all rows as a training part; a single one of them stands for each other part."""
-    every, first = np.arange(len(dataset)), np.arange(1)
+    """Encode all rows to learn from as a training part; one row stands for each other part."""
+    learned = np.ones(len(dataset), bool) if dataset.held_out is None else ~dataset.held_out
+    every, first = np.flatnonzero(learned), np.arange(1)
     parts = Train.of(dataset, every), Validation.of(dataset, first), Test.of(dataset, first)
     encoded = encode((Split(*parts),), dataset.schema, plan)
     return encoded.encoders[0], encoded.folds[0]
 
 
 def _encode_fold(
-    split: Split, encoder: Encoder, width: int, n_classes: int, plan: Plan
+    split: Split, encoder: Encoder, shape: tuple[int, ...], n_classes: int, plan: Plan
 ) -> EncodedFold:
     train, validation, test = (
-        pad(encoder.transform(part.features), width)
+        pad(encoder.transform(part.features), shape)
         for part in (split.train, split.validation, split.test)
     )
     layout = Layout.of(split.train.labels, n_classes)
     x, labels = train[layout.order], split.train.labels[layout.order]
-    neighbors = _neighbors(x, labels, layout, plan)
-    blendable = np.pad(encoder.blendable, (0, width - encoder.width))
+    near = neighbors(x, labels, layout, plan)
+    blendable = pad(encoder.blendable[None], shape)[0]
     return EncodedFold(
-        x, labels, layout, neighbors, blendable, validation, split.validation.labels, test
+        x, labels, layout, near, blendable, validation, split.validation.labels, test
     )
 
 
@@ -77,6 +78,7 @@ def _short_of_largest(layout: Layout) -> np.ndarray:
     return np.flatnonzero((layout.counts > 0) & (layout.counts < layout.counts.max()))
 
 
-def pad(x: np.ndarray, width: int) -> np.ndarray:
-    """Add columns of zeros: folds may encode to different widths, networks may not."""
-    return x if x.shape[1] == width else np.pad(x, ((0, 0), (0, width - x.shape[1])))
+def pad(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Add zeros behind: folds may encode to rows of different shapes, networks may not."""
+    lacking = [(0, wanted - there) for wanted, there in zip(shape, x.shape[1:], strict=True)]
+    return np.pad(x, [(0, 0), *lacking]) if x.shape[1:] != shape else x

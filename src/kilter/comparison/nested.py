@@ -55,7 +55,7 @@ def search(
     dataset: Dataset,
     *,
     trials: int = 36,
-    networks: Sequence[str] = NETWORKS,
+    networks: Sequence[str] = NETWORKS["table"],
     executor: str = "auto",
     memory: float | None = None,
     devices: int | None = None,
@@ -96,10 +96,11 @@ def _networks(plan: Plan, networks: Sequence[str]) -> list[str]:
         return [OWN]
     if isinstance(networks, str):
         networks = split_names(networks)
-    unknown = [name for name in networks if name not in NETWORKS]
+    known = NETWORKS["table"]
+    unknown = [name for name in networks if name not in known]
     if unknown or not networks:
         raise ArgumentError(
-            f"`networks` must be some of {', '.join(NETWORKS)}; got {', '.join(unknown) or 'none'}."
+            f"`networks` must be some of {', '.join(known)}; got {', '.join(unknown) or 'none'}."
         )
     return sorted(dict.fromkeys(networks), key=lambda name: name != plan.network)
 

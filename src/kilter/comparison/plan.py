@@ -27,10 +27,16 @@ METRICS = {
 }
 """Metrics that can choose a remedy; True where higher is better."""
 
-NETWORKS = ("tabm", "mlp")
-"""Networks that kilter builds itself."""
+NETWORKS = {"table": ("tabm", "mlp"), "image": ("convnet",)}
+"""Networks that kilter builds itself, by what a row is; the first is the default."""
 
-LEAST = {"folds": 2, "seed": 0} | dict.fromkeys(
+OF_KIND: dict[str, dict[str, Any]] = {
+    "table": {"network": "tabm", "seeds": 3, "epochs": 200, "patience": 20, "confirm": 0},
+    "image": {"network": "convnet", "seeds": 1, "epochs": 30, "patience": 6, "confirm": 2},
+}
+"""Settings that hang on what a row is, where they are not given."""
+
+LEAST = {"folds": 2, "seed": 0, "confirm": 0} | dict.fromkeys(
     ("seeds", "epochs", "patience", "members", "neighbors"), 1
 )
 BELOW = {"learning_rate": math.inf, "weight_decay": math.inf, "dropout": 1.0}
@@ -65,7 +71,8 @@ class Plan:
         Of the AdamW optimizer.
     network : str
         What is trained: ``tabm``, an ensemble in one network on embedded numbers, or ``mlp``,
-        a plain perceptron, which is several times as fast.
+        a plain perceptron, which is several times as fast; ``convnet``, a small convolutional
+        network, for images.
     build : function or keras.Model, optional
         A network of your own in its place: a function of the number of columns and of classes
         that returns a new model, a model, whose weights are drawn anew, or the name of a file.
@@ -83,6 +90,9 @@ class Plan:
         Threshold at the highest value that keeps this recall of the rarest class.
     costs : tuple of tuples or None
         ``costs[true][predicted]``; decisions then minimise the expected cost.
+    confirm : int
+        So many of the remedies for the last layer that are best on validation rows are trained
+        end to end as well, where they have such a form.
     """
 
     remedies: tuple[Remedy, ...]
@@ -103,6 +113,7 @@ class Plan:
     neighbors: int = 5
     min_recall: float | None = None
     costs: tuple[tuple[float, ...], ...] | None = None
+    confirm: int = 0
 
     def __post_init__(self) -> None:
         counts = LEAST if self.batch_size is None else {**LEAST, "batch_size": 1}
@@ -122,7 +133,7 @@ class Plan:
         if self.build is not None:
             object.__setattr__(self, "network", OWN)
         elif self.network != OWN:  # which a plan from JSON may have
-            _check_choice("network", self.network, NETWORKS)
+            _check_choice("network", self.network, [n for kind in NETWORKS.values() for n in kind])
         if self.min_recall is not None:
             object.__setattr__(self, "min_recall", _real("min_recall", self.min_recall))
         if self.min_recall is not None and not 0 < self.min_recall <= 1:
@@ -136,12 +147,16 @@ class Plan:
     def make(cls, remedies: Any = None, **settings: Any) -> Plan:
         """Build a plan; ``remedies`` are names or `Remedy` values, None for the usual.
 
+        Settings that are None or left out are the usual ones for rows of a ``kind``: ``table``
+        if not given, or ``image``.
+
         Examples
         --------
         >>> from kilter import Plan
         >>> [remedy.name for remedy in Plan.make(["focal"], folds=3).remedies]
         ['none+threshold', 'focal']
         """
+        kind = settings.pop("kind", "table")
         if isinstance(remedies, Remedy):
             remedies = [remedies]
         if isinstance(remedies, str):
@@ -150,7 +165,10 @@ class Plan:
         for name in settings:
             if name not in known:
                 raise ArgumentTypeError(f"there is no setting `{name}`.{did_you_mean(name, known)}")
-        return cls(find_remedies(remedies), **settings)
+        for name, usual in OF_KIND[kind].items():
+            if settings.get(name) is None:
+                settings[name] = usual
+        return cls(find_remedies(remedies, kind), **settings)
 
     @property
     def trainings(self) -> tuple[Training, ...]:
@@ -188,7 +206,8 @@ def _remedy(plain: dict[str, Any]) -> Remedy:
     made = {name: slot(**plain[name]) for name, slot in slots.items()}
     members = tuple(map(_remedy, plain["members"]))
     after = _remedy(plain["after"]) if plain.get("after") else None
-    return Remedy(plain["name"], **made, members=members, join=plain["join"], after=after)
+    others = {"join": plain["join"], "after": after, "head": plain.get("head")}
+    return Remedy(plain["name"], **made, members=members, **others)
 
 
 def _count(name: str, value: Any, least: int) -> int:

@@ -13,10 +13,16 @@ from kilter._errors import ArgumentError
 from kilter._types import Dataset, Split
 from kilter.comparison.executors.base import EncodedFold, Lane, Task
 from kilter.comparison.folds import encode
-from kilter.comparison.plan import OWN, Plan
+from kilter.comparison.plan import NETWORKS, OWN, Plan
+from kilter.comparison.training import with_needs
 from kilter.data import rarest_class, split
 from kilter.data.encode import SCALES
-from kilter.models import mlp, own_network, tabm, warn_if_lost
+from kilter.models import convnet, mlp, own_network, tabm, warn_if_lost
+
+Shape = tuple[int, ...]
+Build = Callable[[Shape, int, int], keras.Model]
+
+ROWS = {"table": "a table", "image": "images"}
 
 
 def prepare(plan: Plan, dataset: Dataset) -> tuple[tuple[Split, ...], Task]:
@@ -30,28 +36,50 @@ def prepare(plan: Plan, dataset: Dataset) -> tuple[tuple[Split, ...], Task]:
 
 def make_task(plan: Plan, dataset: Dataset, folds: tuple[EncodedFold, ...]) -> Task:
     """Return what an executor needs to train on these folds."""
+    _require_network(plan, dataset.schema.kind)
     build = _builder(plan, int(folds[0].blendable.sum()) // SCALES)
-    n_classes, positive = len(dataset.schema.classes), rarest_class(dataset.labels)
+    n_classes, positive = len(dataset.schema.classes), rarest_class(dataset.learned_labels)
     return Task(plan, folds, n_classes, positive, build, Event())
 
 
-def _builder(plan: Plan, numbers: int) -> Callable[[int, int, int], keras.Model]:
+def _require_network(plan: Plan, kind: str) -> None:
+    """Raise unless the plan's network and draws are for rows of this kind."""
+    if plan.network not in (*NETWORKS[kind], OWN):
+        raise ArgumentError(
+            f"`network` must be {' or '.join(NETWORKS[kind])} for {ROWS[kind]}; got "
+            f"`{plan.network}`. Leave it out, or give a network of your own as `build`."
+        )
+    if kind == "table":
+        return
+    for remedy in plan.remedies:
+        if any(one.draw.synthetic and one.head is None for one in with_needs(remedy.trainings)):
+            raise ArgumentError(
+                f"`remedies` has `{remedy.name}`, which makes rows between neighbours. Between the "
+                "pixels of two images lies no image: it would be a double exposure. Leave it out; "
+                "`head-smote` makes them between the features that a network has learned."
+            )
+
+
+def _builder(plan: Plan, numbers: int) -> Build:
     """Return what builds the plan's network; ``numbers`` of its columns are such."""
-    hidden, dropout = plan.hidden, plan.dropout
+    parts: dict[str, Any] = {"dropout": plan.dropout}
     if plan.network == OWN:
         return _own_builder(plan.build)
 
-    def build_mlp(width: int, n_classes: int, seed: int) -> keras.Model:
-        return mlp(width, n_classes, hidden=hidden, dropout=dropout, seed=seed)
+    def build_convnet(shape: Shape, n_classes: int, seed: int) -> keras.Model:
+        return convnet(shape, n_classes, **parts, seed=seed)
 
-    def build_tabm(width: int, n_classes: int, seed: int) -> keras.Model:
-        shape = {"numbers": numbers, "scales": SCALES, "members": plan.members}
-        return tabm(width, n_classes, **shape, hidden=hidden, dropout=dropout, seed=seed)
+    def build_mlp(shape: Shape, n_classes: int, seed: int) -> keras.Model:
+        return mlp(shape[0], n_classes, hidden=plan.hidden, **parts, seed=seed)
 
-    return {"mlp": build_mlp, "tabm": build_tabm}[plan.network]
+    def build_tabm(shape: Shape, n_classes: int, seed: int) -> keras.Model:
+        embedded: dict[str, Any] = {"numbers": numbers, "scales": SCALES, "members": plan.members}
+        return tabm(shape[0], n_classes, **embedded, hidden=plan.hidden, **parts, seed=seed)
+
+    return {"convnet": build_convnet, "mlp": build_mlp, "tabm": build_tabm}[plan.network]
 
 
-def _own_builder(build: Any) -> Callable[[int, int, int], keras.Model]:
+def _own_builder(build: Any) -> Build:
     if build is None:
         raise ArgumentError(
             "`build` must be given: the plan is for a network of your own, which does not go to "

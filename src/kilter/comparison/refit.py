@@ -75,7 +75,7 @@ def hand_over(
     each = [pooled_validation(splits, one) for one in members]
     joint, validated = join_members(remedy, each)
     calibrator = Calibrator.fit(validated)
-    positive = rarest_class(dataset.labels)
+    positive = rarest_class(dataset.learned_labels)
     decision = fit_decision(plan, remedy, calibrate(calibrator, validated), positive)
     epochs = {
         training: best_epochs([one for one in trained if one.lane.training == training])

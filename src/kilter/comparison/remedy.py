@@ -12,7 +12,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kilter._errors import ArgumentError, ArgumentTypeError, did_you_mean
-from kilter.comparison.training import BATCH, CLUSTER, NEIGHBOR, Draw, Loss, Training
+from kilter.comparison.training import (
+    ANEW,
+    BATCH,
+    CLUSTER,
+    HEADS,
+    MARGIN,
+    NEIGHBOR,
+    NORM,
+    SCALE,
+    Draw,
+    Loss,
+    Training,
+)
 from kilter.ensemble import JOINTS
 
 BASELINE = "none+threshold"
@@ -55,6 +67,17 @@ class Remedy:
     after : Remedy, optional
         Train by that one first, or by the one of that name, and go on from its best network
         by this one's draw and loss: deferred re-weighting and re-sampling.
+    head : {"anew", "scale", "margin", "norm"}, optional
+        Keep what the network of ``after`` has learned (``none`` if not given) but for its last
+        layer, of which this learns: all anew (classifier re-training, cRT); a factor a class
+        (learnable weight scaling); a factor and a margin a class (margin calibration, MARC). For
+        ``norm`` nothing is trained: weights of a class are divided by a power of their norm, which
+        is chosen on validation rows (tau-normalisation).
+
+    References
+    ----------
+    Kang et al. (2020), Decoupling representation and classifier for long-tailed recognition;
+    Wang et al. (2021), Margin calibration for long-tailed visual recognition.
 
     Examples
     --------
@@ -65,6 +88,8 @@ class Remedy:
     ['none', 'focal']
     >>> Remedy("late", draw=Draw(power=0), after="none").after.name
     'none'
+    >>> Remedy("retrained", draw=Draw(power=0), head="anew").after.name
+    'none'
     """
 
     name: str
@@ -74,6 +99,7 @@ class Remedy:
     members: tuple[Remedy, ...] = ()
     join: str = "average"
     after: Remedy | None = None
+    head: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.members, str):
@@ -98,6 +124,8 @@ class Remedy:
                 f"`join` must be one of {', '.join(JOINTS)}; got `{self.join}`."
                 + did_you_mean(str(self.join), JOINTS)
             )
+        if self.head is not None:
+            self._check_head()
         if self.after is not None:
             object.__setattr__(self, "after", _find(self.after, "after"))
             if self.members or self.after.members:
@@ -106,13 +134,27 @@ class Remedy:
                     f"`{self.after.name}` for `{self.name}`. Give each member its own."
                 )
 
+    def _check_head(self) -> None:
+        if self.head not in HEADS:
+            raise ArgumentError(
+                f"`head` must be one of {', '.join(HEADS)}, or None; got `{self.head}`."
+                + did_you_mean(str(self.head), HEADS)
+            )
+        if self.head == NORM and (self.draw, self.loss) != (Draw(), Loss()):
+            raise ArgumentError(
+                f"`head` {NORM} trains nothing, so it takes no draw and no loss of its own. Leave "
+                "them out."
+            )
+        if self.after is None:
+            object.__setattr__(self, "after", Remedy("none"))
+
     @property
     def trainings(self) -> tuple[Training, ...]:
         """What its networks hang on: its own draw and loss, or those of each member."""
         if self.members:
             return tuple(one for member in self.members for one in member.trainings)
         after = None if self.after is None else self.after.trainings[0]
-        return (Training(self.draw, self.loss, after),)
+        return (Training(self.draw, self.loss, after, self.head),)
 
 
 def _find(name: str | Remedy, argument: str = "remedies") -> Remedy:
@@ -181,17 +223,48 @@ MORE = (
         after=Remedy("ldam", loss=Loss(margin=0.5)),
     ),
 )
-REMEDIES |= {remedy.name: remedy for remedy in (*ENSEMBLES, *MORE)}
+OF_HEAD = (
+    Remedy("tau-norm", head=NORM),
+    Remedy("crt", draw=Draw(power=0), head=ANEW),
+    Remedy("lws", draw=Draw(power=0), head=SCALE),
+    Remedy("marc", loss=Loss(weights="balanced"), head=MARGIN),
+    Remedy("head-undersample", draw=Draw(power=0, shrink=True), head=ANEW),
+    Remedy("head-smote", draw=Draw(power=0, partner=NEIGHBOR), head=ANEW),
+    Remedy("head-class-weights", loss=Loss(weights="balanced"), head=ANEW),
+    Remedy("head-focal", loss=Loss(gamma=2), head=ANEW),
+    Remedy("head-logit-adjust", loss=Loss(prior=1), head=ANEW),
+    Remedy("head-vs", loss=Loss(prior=1, scale=0.3), head=ANEW),
+)
+"""What is done about the last layer of a network that learned from natural draws."""
+REMEDIES |= {remedy.name: remedy for remedy in (*ENSEMBLES, *MORE, *OF_HEAD)}
 
-ON_REQUEST = ("under-bagging", "self-paced", *(remedy.name for remedy in MORE))
+ON_REQUEST = ("under-bagging", "self-paced", *(remedy.name for remedy in (*MORE, *OF_HEAD)))
 """The first two have trainings of their own, two thirds as many as all others together, and
 seldom help a network; the others are near to those that are there, or train twice. They have to
 be asked for."""
 USUAL = tuple(name for name in REMEDIES if name not in ON_REQUEST)
+USUAL_OF = {
+    "table": USUAL,
+    "image": ("none", BASELINE, *(remedy.name for remedy in OF_HEAD)),
+}
+"""By what a row is: where a training takes minutes, remedies for the last layer take seconds."""
 
 
-def find_remedies(names: Iterable[str | Remedy] | None) -> tuple[Remedy, ...]:
-    """Look remedies up by name; `USUAL` for None. The baseline is always among them.
+def end_to_end(remedy: Remedy) -> Remedy | None:
+    """Return kilter's remedy that trains a whole network as this one trains its last layer.
+
+    Examples
+    --------
+    >>> end_to_end(REMEDIES["crt"]).name, end_to_end(REMEDIES["tau-norm"])
+    ('oversample', None)
+    """
+    whole = (Training(remedy.draw, remedy.loss),)
+    same = (one for one in REMEDIES.values() if one.trainings == whole and one.decide.tuned)
+    return next(same, None) if remedy.head == ANEW else None
+
+
+def find_remedies(names: Iterable[str | Remedy] | None, kind: str = "table") -> tuple[Remedy, ...]:
+    """Look remedies up by name; the usual ones for None. The baseline is always among them.
 
     Raises
     ------
@@ -199,7 +272,7 @@ def find_remedies(names: Iterable[str | Remedy] | None) -> tuple[Remedy, ...]:
         For an unknown name, with the nearest known one, and for a name that is given twice or
         that kilter has for another remedy.
     """
-    wanted = list(USUAL if names is None else names)
+    wanted = list(USUAL_OF[kind] if names is None else names)
     found = [_find(name) for name in wanted]
     if BASELINE not in [remedy.name for remedy in found]:
         found.insert(0, REMEDIES[BASELINE])

@@ -4,6 +4,8 @@ Some go on from the best network of another, with another draw or loss: deferred
 and re-sampling (Cao et al., 2019, Learning imbalanced datasets with label-distribution-aware
 margin loss).
 
+Others learn a network's last layer again, see `kilter.comparison.heads`.
+
 Self-paced under-sampling (Liu et al., 2020, Self-paced ensemble for highly imbalanced massive
 data classification) trains one network after another. Each sees all rows of the rarest class
 and as many of every other, chosen by how hard the networks before find them: at first every
@@ -22,6 +24,7 @@ from scipy.special import softmax
 
 from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained, Trainings
 from kilter.comparison.folder import RunFolder
+from kilter.comparison.heads import train_heads
 from kilter.comparison.remedy import PARTS
 from kilter.comparison.training import Training
 from kilter.sampling import philox
@@ -36,17 +39,20 @@ def go_on(
     lanes: Sequence[Lane],
     folder: RunFolder | None,
     network: str = "",
+    known: Sequence[Trained] = (),
 ) -> tuple[list[Trained], Trainings]:
     """Return what a run's folder has of these lanes, and the others as they are trained and kept.
 
-    ``network`` names the task's network where a run has several.
+    ``network`` names the task's network where a run has several; ``known`` are there already.
     """
-    if folder is None:
-        return [], train_in_rounds(executor, task, lanes)
-    there = folder.finished(lanes, network)
+    done = {one.lane for one in known}
+    there = list(known)
+    if folder is not None:
+        there += folder.finished([lane for lane in lanes if lane not in done], network)
     done = {one.lane for one in there}
     left = [lane for lane in lanes if lane not in done]
-    return there, folder.keep(train_in_rounds(executor, task, left, tuple(there)), network)
+    coming = train_in_rounds(executor, task, left, tuple(there))
+    return there, coming if folder is None else folder.keep(coming, network)
 
 
 def train_in_rounds(
@@ -58,6 +64,11 @@ def train_in_rounds(
     """
     known = list(trained)
     for some in rounds(lanes):
+        if some[0].training.head is not None:
+            for one in train_heads(executor, task, some, known):
+                known.append(one)
+                yield one
+            continue
         given = replace(task, begins=_begins(some, known))
         if some[0].training.draw.paced:
             given = replace(given, circles=_circles(task, some, known))
@@ -68,12 +79,12 @@ def train_in_rounds(
 
 def rounds(lanes: Sequence[Lane]) -> list[list[Lane]]:
     """Part lanes into those that may train together, in order."""
-    parts: dict[tuple[int, Training | None], list[Lane]] = {}
+    parts: dict[tuple[int, bool, Training | None], list[Lane]] = {}
     for lane in lanes:
         training = lane.training
         # Rows in an order of one's own are for one training alone.
         own = training if training.draw.paced else None
-        parts.setdefault((training.round, own), []).append(lane)
+        parts.setdefault((training.round, training.head is not None, own), []).append(lane)
     return [parts[key] for key in sorted(parts, key=lambda key: key[0])]
 
 
@@ -113,7 +124,7 @@ def _hardness(
     x, labels = task.folds[fold].x, task.folds[fold].labels
     most = max(len(one.x) for one in task.folds)
     # Of one shape, so that nothing is compiled for each fold.
-    rows = np.pad(x, ((0, most - len(x)), (0, 0)))
+    rows = np.pad(x, [(0, most - len(x)), *[(0, 0)] * len(task.shape)])
     total = np.zeros(len(x))
     for values in weights:
         network.set_weights(values)

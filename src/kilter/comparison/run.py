@@ -16,9 +16,11 @@ from kilter._errors import ArgumentError, did_you_mean
 from kilter._numbers import above_zero, is_whole
 from kilter._types import Dataset, Split
 from kilter.artifact import Model
+from kilter.comparison.confirm import to_confirm
 from kilter.comparison.executors.base import Executor, Forecast, Task, Trained
 from kilter.comparison.folder import RunFolder
 from kilter.comparison.judge import Outcome, judge, of_remedy
+from kilter.comparison.misses import misses
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import lanes_of, prepare
 from kilter.comparison.refit import Final, hand_over, without_folds
@@ -26,11 +28,10 @@ from kilter.comparison.remedy import Remedy
 from kilter.comparison.result import Result
 from kilter.comparison.rounds import go_on
 from kilter.comparison.summary import summarize
-from kilter.comparison.training import with_needs
+from kilter.comparison.training import Training, with_needs
 from kilter.comparison.verdict import Against, against_baseline, choose
 from kilter.data import audit, rarest_class
 from kilter.data.split import most_folds
-from kilter.data.units import units
 
 EXECUTORS = ("auto", "lanes", "sequential", "ray")
 
@@ -92,6 +93,12 @@ def run(
         folder.start(plan, dataset, task.network(0, 0))
     watch = _Watch(plan, observe)
     trained = _train(trainer, task, folder, watch)
+    confirmed = to_confirm(plan, splits, trained, task.positive)
+    if confirmed:
+        plan = replace(plan, remedies=(*plan.remedies, *confirmed))
+        task = replace(task, plan=plan)
+        watch.added(plan)
+        trained = _train(trainer, task, folder, watch, trained)
     outcomes = judge(plan, splits, trained, task.positive)
     compared = against_baseline(plan, outcomes, splits)
     remedy = choose(compared).outcome.remedy
@@ -100,6 +107,7 @@ def run(
     del trained  # the logits of all trainings are gigabytes where a table is large
     final = hand_over(trainer, plan, dataset, remedy, splits, its_own, watch.refitted)
     result = conclude(plan, dataset, splits, compared, final, begin)
+    result.summary["confirmed"] = [remedy.name for remedy in confirmed]
     if folder is not None:
         folder.publish(result)
     return result
@@ -123,7 +131,7 @@ def conclude(
         dataset,
         compared,
         final.model.decision,
-        rarest_class(dataset.labels),
+        rarest_class(dataset.learned_labels),
         final.epochs,
         audit(dataset)["warnings"],
         clock.perf_counter() - begin,
@@ -135,6 +143,9 @@ def conclude(
     model = replace(final.model, about=about)
     in_order = {one.outcome.remedy.name: one.outcome for one in compared}
     outcomes = [in_order[remedy.name] for remedy in plan.remedies]
+    chosen = in_order[summary["chosen"]["remedy"]]
+    rows = np.concatenate([split.test.rows for split in splits])
+    summary["misses"] = misses(dataset, rows, chosen.predicted, chosen.probabilities(True))
     return Result(summary, model, _predictions(dataset, outcomes, splits))
 
 
@@ -160,7 +171,7 @@ def fit(plan: Plan, dataset: Dataset, *, executor: str = "auto") -> Model:
 
 def possible_folds(plan: Plan, dataset: Dataset) -> int:
     """Return the plan's folds, or as many as the rarest class allows; 0 where there is none."""
-    return min(plan.folds, most_folds(dataset.labels, units(dataset)))
+    return min(plan.folds, most_folds(dataset))
 
 
 def forecast(
@@ -176,7 +187,12 @@ def forecast(
     trainer = find_executor(executor, memory, devices)
     _, task = prepare(plan, dataset)
     ready = clock.perf_counter() - begin
-    training = trainer.forecast(task, lanes_of(plan))
+    # Last layers alone take seconds; what they confirm is not known yet, but how many.
+    whole = [lane for lane in lanes_of(plan) if lane.training.head is None]
+    heads = len(lanes_of(plan)) - len(whole)
+    if heads:
+        whole += whole[: plan.folds * plan.seeds] * plan.confirm
+    training = trainer.forecast(task, whole)
     # Networks on all rows take as many more steps.
     extra = plan.seeds * len(dataset) / len(task.folds[0].x) / training.trainings
     return replace(
@@ -222,14 +238,14 @@ class _Watch:
 
     def __init__(self, plan: Plan, observe: Observer | None) -> None:
         self.observe = observe
-        alone_first = sorted(plan.remedies, key=lambda remedy: bool(remedy.members))
-        self.names = {
-            training: remedy.name
-            for remedy in reversed(alone_first)
-            for training in remedy.trainings
-        }
         self.seeds = plan.seeds
+        self.names = _names(plan)
         self.now = Progress(0, len(lanes_of(plan)) + plan.seeds, "", 0.0)
+
+    def added(self, plan: Plan) -> None:
+        """Tell that remedies have come to the plan."""
+        self.names = _names(plan)
+        self._tell(self.now.done, total=len(lanes_of(plan)) + plan.seeds)
 
     def trained(self, trained: Sequence[Trained]) -> None:
         """Tell of all that is trained so far."""
@@ -257,11 +273,23 @@ class _Watch:
             self.observe(self.now)
 
 
+def _names(plan: Plan) -> dict[Training, str]:
+    """Return what trainings are called, by a remedy that has it alone if there is one."""
+    alone_first = sorted(plan.remedies, key=lambda remedy: bool(remedy.members))
+    return {
+        training: remedy.name for remedy in reversed(alone_first) for training in remedy.trainings
+    }
+
+
 def _train(
-    executor: Executor, task: Task, folder: RunFolder | None, watch: _Watch
+    executor: Executor,
+    task: Task,
+    folder: RunFolder | None,
+    watch: _Watch,
+    known: Sequence[Trained] = (),
 ) -> list[Trained]:
     lanes = lanes_of(task.plan)
-    trained, coming = go_on(executor, task, lanes, folder)
+    trained, coming = go_on(executor, task, lanes, folder, known=known)
     watch.trained(trained)
     with closing(coming):  # an observer may raise, and a traceback keep the iterator
         for one in coming:

@@ -66,15 +66,18 @@ def summarize(
 def _data(
     plan: Plan, dataset: Dataset, classes: list[str], positive: int, warnings: Sequence[str]
 ) -> dict[str, Any]:
-    counts = np.bincount(dataset.labels, minlength=len(classes))
+    learned = dataset.learned_labels
+    counts = np.bincount(learned, minlength=len(classes))
     by_group = "group" if dataset.groups is not None else "stratified"
     return {
         "name": dataset.name,
         "rows": len(dataset),
         "columns": len(dataset.schema.columns),
+        "image": list(dataset.schema.columns[0].shape),
+        "held_out": len(dataset) - len(learned),
         "target": dataset.schema.target,
         "classes": [
-            {"name": classes[c], "count": int(counts[c]), "share": float(counts[c] / len(dataset))}
+            {"name": classes[c], "count": int(counts[c]), "share": float(counts[c] / len(learned))}
             for c in np.argsort(counts, kind="stable")
         ],
         "positive": classes[positive],

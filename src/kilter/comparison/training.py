@@ -16,6 +16,7 @@ from kilter.sampling import TICKETS, Quotas, apportion
 from kilter.weights import scheme_weights
 
 NEIGHBOR, CLUSTER, BATCH = PARTNERS = ("neighbor", "cluster", "batch")
+ANEW, SCALE, MARGIN, NORM = HEADS = ("anew", "scale", "margin", "norm")
 
 
 @dataclass(frozen=True)
@@ -157,12 +158,14 @@ class Loss:
 class Training(NamedTuple):
     """What a trained network hangs on; equal values share one training.
 
-    With ``after`` it begins with the best network of that training instead of a new one.
+    With ``after`` it begins with the best network of that training instead of a new one, and with
+    ``head`` only the last layer of that one learns.
     """
 
     draw: Draw
     loss: Loss
     after: Training | None = None
+    head: str | None = None
 
     def needs(self) -> tuple[Training, ...]:
         """Return the trainings that have to be there before, those that come first first."""

@@ -1,21 +1,32 @@
-"""Data: tables are read, conformed, audited, split without a leak, and encoded."""
+"""Data: tables and images are read, conformed, audited, split without a leak, and encoded."""
 
 from kilter.data.audit import audit, inspect, rarest_class
+from kilter.data.base import Encoder
 from kilter.data.conform import conform
-from kilter.data.encode import Encoder
+from kilter.data.encode import TableEncoder
+from kilter.data.encoders import ENCODERS, fit_encoder
+from kilter.data.images import load_images
+from kilter.data.load import load
+from kilter.data.pixels import ImageEncoder
 from kilter.data.read import read
 from kilter.data.schema import number_names, schema_from_json, schema_to_json
 from kilter.data.split import split
-from kilter.data.table import load
+from kilter.data.table import load_table
 from kilter.data.warn import audit_lines
 
 __all__ = [
+    "ENCODERS",
     "Encoder",
+    "ImageEncoder",
+    "TableEncoder",
     "audit",
     "audit_lines",
     "conform",
+    "fit_encoder",
     "inspect",
     "load",
+    "load_images",
+    "load_table",
     "number_names",
     "rarest_class",
     "read",

@@ -8,27 +8,31 @@ from typing import Any
 
 import numpy as np
 
-from kilter._types import Column, Dataset
+from kilter._types import Column, Dataset, Features, Images
 from kilter.data.columns import MISSING, NUMERIC
 from kilter.data.leaks import leak_suspects
+from kilter.data.load import load
 from kilter.data.schema import number_names
 from kilter.data.split import most_folds
-from kilter.data.table import load
-from kilter.data.units import twins, units
+from kilter.data.units import twins
 from kilter.data.warn import audit_warnings
 
 _IDENTIFIER_SHARE = 0.5
+_OTHER_SHARE = 1.5  # times that of the rows to learn from
+_DEVIATIONS = 3  # of the count that is expected: fewer are chance
 
 
 def inspect(
     data: Any,
-    target: str,
+    target: str | None = None,
     *,
     drop: Sequence[str] = (),
     group: str | None = None,
     time: str | None = None,
+    size: Any = None,
+    broken: str = "refuse",
 ) -> dict[str, Any]:
-    """Audit a table before anything is trained: imbalance, traps, what can be claimed.
+    """Audit a table or images before anything is trained: imbalance, traps, what can be claimed.
 
     Use it first. It is `load` and then `audit`; the arguments are those of `load`, the
     result that of `audit`.
@@ -40,7 +44,8 @@ def inspect(
     >>> kilter.inspect(table, "fraud")["imbalance_ratio"]
     19.0
     """
-    return audit(load(data, target, drop=drop, group=group, time=time))
+    options: dict[str, Any] = {"size": size, "broken": broken}
+    return audit(load(data, target, drop=drop, group=group, time=time, **options))
 
 
 def audit(dataset: Dataset) -> dict[str, Any]:
@@ -52,12 +57,15 @@ def audit(dataset: Dataset) -> dict[str, Any]:
     -------
     dict
         What JSON can hold: ``name``, ``rows``, ``columns`` (how many of each kind),
-        ``classes`` (rarest first), ``imbalance_ratio`` (largest : smallest class),
-        ``duplicates`` (``rows`` that have an exact twin, and ``conflicting`` ones whose twin
-        has another label), ``missing`` (rows a column), ``constant``, ``empty`` and
+        ``classes`` (rarest first, of the rows to learn from), ``imbalance_ratio`` (largest :
+        smallest class), ``duplicates`` (``rows`` that have an exact twin, and ``conflicting``
+        ones whose twin has another label), ``missing`` (rows a column), ``constant``, ``empty`` and
         ``identifiers`` (names), ``leaks`` (ROC-AUC of single columns that tell the rarest
         class from the rest at .995 or more), ``claim``, and ``warnings``: sentences that say
         what to do.
+        Of images ``image`` has height, width and channels. Where rows are held out for tests,
+        ``held_out`` has how many ``rows``, how many of the others have a twin among them
+        (``twins``), and the ``classes`` whose share of them is another.
         ``claim.ap_half_width`` is half the 95% interval of an average precision of one half.
 
     Examples
@@ -70,6 +78,7 @@ def audit(dataset: Dataset) -> dict[str, Any]:
     (19.0, 5, {'age': 1.0})
     """
     classes = _classes(dataset)
+    of_table = isinstance(dataset.features, Features)
     report = {
         "name": dataset.name,
         "rows": len(dataset),
@@ -77,10 +86,12 @@ def audit(dataset: Dataset) -> dict[str, Any]:
         "classes": classes,
         "imbalance_ratio": classes[-1]["rows"] / classes[0]["rows"],
         "duplicates": _duplicates(dataset),
-        "missing": _missing(dataset),
-        **{reason: _ignored(dataset, reason) for reason in ("constant", "empty")},
-        "identifiers": _identifiers(dataset),
-        "leaks": leak_suspects(dataset, rarest_class(dataset.labels)),
+        "missing": _missing(dataset) if of_table else {},
+        **{reason: _ignored(dataset, reason) for reason in ("constant", "empty", "broken")},
+        "identifiers": _identifiers(dataset) if of_table else [],
+        "leaks": leak_suspects(dataset, rarest_class(dataset.learned_labels)) if of_table else {},
+        "held_out": _held_out(dataset),
+        "image": _image(dataset),
         "claim": _claim(dataset, classes[0]),
     }
     return {**report, "warnings": audit_warnings(report)}
@@ -88,6 +99,34 @@ def audit(dataset: Dataset) -> dict[str, Any]:
 
 def _ignored(dataset: Dataset, reason: str) -> list[str]:
     return [name for name, why in dataset.schema.ignored if why == reason]
+
+
+def _image(dataset: Dataset) -> dict[str, int] | None:
+    if not isinstance(dataset.features, Images):
+        return None
+    return dict(zip(("height", "width", "channels"), dataset.schema.columns[0].shape, strict=True))
+
+
+def _held_out(dataset: Dataset) -> dict[str, Any] | None:
+    tested = dataset.held_out
+    if tested is None:
+        return None
+    codes = twins(dataset.features)
+    learned, held = (_counts(dataset.take(rows)) for rows in (~tested, tested))
+    return {
+        "rows": int(tested.sum()),
+        "twins": int(np.isin(codes[~tested], codes[tested]).sum()),
+        "classes": [dataset.schema.classes[place] for place in _apart(learned, held)],
+    }
+
+
+def _apart(learned: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Return the classes whose shares are further apart than few rows are by chance."""
+    ratio = (held / held.sum()) / (learned / learned.sum())
+    share = held.sum() / (held.sum() + learned.sum())
+    deviation = np.sqrt((held + learned) * share * (1 - share))
+    by_chance = np.abs(held - (held + learned) * share) <= _DEVIATIONS * deviation
+    return np.flatnonzero(((ratio < 1 / _OTHER_SHARE) | (ratio > _OTHER_SHARE)) & ~by_chance)
 
 
 def _counts(dataset: Dataset) -> np.ndarray:
@@ -107,12 +146,12 @@ def rarest_class(labels: np.ndarray) -> int:
 
 
 def _classes(dataset: Dataset) -> list[dict[str, Any]]:
-    counts = _counts(dataset)
+    counts = np.bincount(dataset.learned_labels, minlength=len(dataset.schema.classes))
     return [
         {
             "label": dataset.schema.classes[position],
             "rows": int(counts[position]),
-            "share": float(counts[position] / len(dataset)),
+            "share": float(counts[position] / counts.sum()),
         }
         for position in np.argsort(counts, kind="stable")
     ]
@@ -173,15 +212,19 @@ def _all_new(values: np.ndarray) -> bool:
 
 
 def _claim(dataset: Dataset, rarest: dict[str, Any]) -> dict[str, Any]:
+    tested = dataset if dataset.held_out is None else dataset.take(dataset.held_out)
+    rows = int((tested.labels == rarest_class(dataset.learned_labels)).sum())
     return {
         "class": rarest["label"],
-        "rows": rarest["rows"],
-        "ap_half_width": _half_width(rarest["rows"]),
-        "max_folds": most_folds(dataset.labels, units(dataset)),
+        "rows": rows,
+        "ap_half_width": _half_width(rows),
+        "max_folds": most_folds(dataset),
     }
 
 
 def _half_width(positives: int) -> float:
     """Return half the logit interval of an average precision of .5 with so many positives."""
+    if not positives:
+        return 0.5
     tau = 1 / math.sqrt(positives * 0.5 * 0.5)
     return 1 / (1 + math.exp(-1.96 * tau)) - 0.5

@@ -1,4 +1,4 @@
-"""Turn rows to predict into `Features`, as the training table had them."""
+"""Turn rows to predict into features, as the training rows had them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from kilter._errors import SchemaError, did_you_mean
-from kilter._types import Column, Features, Schema
+from kilter._types import AnyFeatures, Column, Features, Schema
 from kilter.data.columns import all_numbers, any_number, block, kind_of, reads_as_numbers, stack
+from kilter.data.images import conform_images
 from kilter.data.read import read
 
 _WORDS = {"number": "numbers", "date": "dates", "boolean": "booleans", "category": "text"}
@@ -21,22 +22,23 @@ _EMPTY_TYPES = {
 }
 
 
-def conform(source: Any, schema: Schema) -> Features:
+def conform(source: Any, schema: Schema) -> AnyFeatures:
     """Read rows to predict, in the shape that the model was trained on.
 
-    Columns are found by name, in any order. The target and the columns that training
-    ignored may be there or not.
+    Columns of a table are found by name, in any order. The target and the columns that training
+    ignored may be there or not. For images see `conform_images`.
 
     Parameters
     ----------
     source
-        A path to a CSV or Parquet file, or a dataframe; see `read`. No rows is fine.
+        A path to a CSV or Parquet file, or a dataframe; see `read`. No rows is fine. For images a
+        folder, files, or an array.
     schema
-        The schema of the training table.
+        That of the training rows.
 
     Returns
     -------
-    Features
+    Features or Images
         The same columns as in training. A category that training did not know is -2.
 
     Raises
@@ -52,6 +54,12 @@ def conform(source: Any, schema: Schema) -> Features:
     >>> conform(pyarrow.table({"city": ["Oslo", "Lima"]}), data.schema).codes.ravel().tolist()
     [0, -2]
     """
+    if schema.kind == "image":
+        return conform_images(source, schema)
+    return _conform_table(source, schema)
+
+
+def _conform_table(source: Any, schema: Schema) -> Features:
     words = [column.name for column in schema.columns if column.kind == "category"]
     table = read(source, text=words)
     _refuse_absent(schema, table.column_names)

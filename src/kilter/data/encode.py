@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin
@@ -12,6 +12,7 @@ from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, RobustScal
 
 from kilter._errors import ArtifactError, SchemaError
 from kilter._types import Features, Schema, Train, require_part
+from kilter.data.base import Encoder
 from kilter.data.bins import count_bins, fit_edges, in_bins
 from kilter.data.columns import NUMERIC
 from kilter.data.schema import number_names
@@ -34,10 +35,10 @@ def _scaler(rows: int) -> TransformerMixin:
 
 
 @dataclass(frozen=True)
-class Encoder:
+class TableEncoder(Encoder):
     """Numbers on two scales and in bins, categories as one-hot columns.
 
-    Use `Encoder.fit` on the training part of a split, then `transform` on any part and on
+    Use `TableEncoder.fit` on the training part of a split, then `transform` on any part and on
     rows to predict. Columns of the result are, in order: the numbers (as `number_names` has
     them; missing ones filled with the median) by their rank, in a normal shape; the numbers
     by their distance to the median in interquartile ranges, bent so that none is beyond 3 and
@@ -63,7 +64,7 @@ class Encoder:
     >>> rows = {"age": list(range(60)), "city": ["Oslo", "Rome"] * 30, "y": [0, 0, 1] * 20}
     >>> data = load(pyarrow.table(rows), "y")
     >>> train = split(data)[0].train
-    >>> encoder = Encoder.fit(train, data.schema)
+    >>> encoder = TableEncoder.fit(train, data.schema)
     >>> encoder.transform(train.features).shape == (len(train), 4)
     True
     >>> encoder.blendable.tolist()
@@ -73,6 +74,8 @@ class Encoder:
     ----------
     Holzmüller, Grinsztajn and Steinwart (2024), Better by default: the second scale.
     """
+
+    FILE: ClassVar = "encoder.skops"
 
     numbers: int
     codes: int
@@ -110,6 +113,11 @@ class Encoder:
         return cls(numbers.shape[1], codes.shape[1], imputer, scaler, robust, onehot, edges)
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of an encoded row."""
+        return (self.width,)
+
+    @property
     def width(self) -> int:
         """How many columns `transform` gives."""
         return len(self.blendable)
@@ -140,6 +148,11 @@ class Encoder:
         if self.onehot is not None:
             blocks.append(self.onehot.transform(codes))
         return np.hstack(blocks)
+
+    def require_fit(self, schema: Schema) -> None:
+        """Raise a `ValueError` unless it takes the columns of this schema."""
+        if (self.numbers, self.codes) != _expected(schema):
+            raise ValueError("the encoder takes other columns than the schema has")
 
     def dumps(self) -> bytes:
         """Return the encoder as bytes, written without pickle."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kilter._errors import ArtifactError
-from kilter._types import Column, Schema
+from kilter._types import WHOLE, Column, Schema
 from kilter.data.columns import DATE_PARTS
 
-_KINDS = ("number", "date", "boolean", "category")
+_KINDS = ("number", "date", "boolean", "category", *WHOLE)
 
 
 def schema_to_json(schema: Schema) -> dict[str, Any]:
@@ -20,10 +20,7 @@ def schema_to_json(schema: Schema) -> dict[str, Any]:
     [0, 1]
     """
     return {
-        "columns": [
-            {"name": c.name, "kind": c.kind, "vocabulary": list(c.vocabulary)}
-            for c in schema.columns
-        ],
+        "columns": [_column_to_json(column) for column in schema.columns],
         "target": schema.target,
         "classes": list(schema.classes),
         "ignored": [list(pair) for pair in schema.ignored],
@@ -46,19 +43,34 @@ def schema_from_json(data: dict[str, Any]) -> Schema:
     """
     try:
         columns = tuple(_column(entry) for entry in data["columns"])
+        _refuse_beside(columns)
         ignored = tuple((str(name), str(reason)) for name, reason in data["ignored"])
         return Schema(columns, str(data["target"]), tuple(data["classes"]), ignored)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ArtifactError(
             f"`schema` must be what `schema_to_json` wrote; reading it failed at {error}. Save the "
             "model again."
         ) from None
 
 
+def _column_to_json(column: Column) -> dict[str, Any]:
+    plain = {"name": column.name, "kind": column.kind, "vocabulary": list(column.vocabulary)}
+    return plain | ({"shape": list(column.shape)} if column.shape else {})
+
+
 def _column(entry: dict[str, Any]) -> Column:
     if entry["kind"] not in _KINDS:
         raise ValueError(f"the kind `{entry['kind']}`")
-    return Column(str(entry["name"]), entry["kind"], tuple(entry["vocabulary"]))
+    shape = tuple(int(side) for side in entry.get("shape", ()))
+    if entry["kind"] == "image" and (len(shape) != 3 or min(shape) < 1):
+        raise ValueError(f"an image of the shape {shape}")
+    return Column(str(entry["name"]), entry["kind"], tuple(entry["vocabulary"]), shape)
+
+
+def _refuse_beside(columns: tuple[Column, ...]) -> None:
+    whole = [column.kind for column in columns if column.kind in WHOLE]
+    if whole and len(columns) > 1:
+        raise ValueError(f"columns beside that of kind `{whole[0]}`")
 
 
 def number_names(schema: Schema) -> list[str]:

@@ -15,6 +15,7 @@ from kilter.data.units import units
 _MOST_FOLDS = 50
 _INNER_PARTS = 5  # a fifth of what is not tested is for validation
 _FEWEST_UNITS = 6  # with two folds: three to test, one to validate, two to learn from
+_FEWEST_LEARNED = 3  # of these, where others are tested
 
 
 class _Rows(NamedTuple):
@@ -29,6 +30,9 @@ def split(dataset: Dataset, folds: int = 5, seed: int = 0) -> tuple[Split, ...]:
     Use it before anything is fitted. Classes keep their shares in every part; rows whose
     features are exactly equal, and rows of one group, are always in the same part. The test
     parts hold every row once; a fifth of the other rows is for validation.
+
+    With ``dataset.held_out`` its rows are cut into as many test parts, and no other row is tested;
+    what has a twin among them is not learned from.
 
     With ``dataset.times`` the rows are cut into ``folds + 2`` blocks in order of time, and
     fold ``i`` trains on the first ``i + 1`` of them, validates on the next and tests on the
@@ -71,10 +75,13 @@ def split(dataset: Dataset, folds: int = 5, seed: int = 0) -> tuple[Split, ...]:
     _check_arguments(folds, seed)
     ids = units(dataset)
     _refuse_rare(dataset, ids, folds)
-    if dataset.times is None:
-        cuts = _at_random(dataset.labels, ids, folds, seed)
-    else:
+    _refuse_unlearnable(dataset, ids)
+    if dataset.held_out is not None:
+        cuts = _held_out(dataset.held_out, dataset.labels, ids, folds, seed)
+    elif dataset.times is not None:
         cuts = _in_time(dataset.times, ids, folds)
+    else:
+        cuts = _at_random(dataset.labels, ids, folds, seed)
     for fold, cut in enumerate(cuts):
         _refuse_lacking(dataset, ids, fold, cut)
     return tuple(_parts(dataset, cut) for cut in cuts)
@@ -107,6 +114,19 @@ def _at_random(labels: np.ndarray, ids: np.ndarray, folds: int, seed: int) -> li
         rest = np.flatnonzero(fold_of != fold)
         inner = _inner(labels[rest], ids[rest], [seed, fold])
         cuts.append(_Rows(rest[~inner], rest[inner], np.flatnonzero(fold_of == fold)))
+    return cuts
+
+
+def _held_out(
+    tested: np.ndarray, labels: np.ndarray, ids: np.ndarray, folds: int, seed: int
+) -> list[_Rows]:
+    """Cut the rows that are for tests into parts, and a validation part a fold out of the rest."""
+    tests, rest = np.flatnonzero(tested), np.flatnonzero(~_tied(ids, tested))
+    fold_of = deal(labels[tests], ids[tests], folds, np.random.default_rng(seed))
+    cuts = []
+    for fold in range(folds):
+        inner = _inner(labels[rest], ids[rest], [seed, fold])
+        cuts.append(_Rows(rest[~inner], rest[inner], tests[fold_of == fold]))
     return cuts
 
 
@@ -167,31 +187,71 @@ def _cut_times(times: np.ndarray, blocks: int) -> np.ndarray:
     return moments[nearest]
 
 
-def most_folds(labels: np.ndarray, ids: np.ndarray) -> int:
+def most_folds(dataset: Dataset) -> int:
     """Return the largest number of folds that the rarest class allows; 0 where there is none."""
-    fewest = int(_distinct(labels, ids).min())
-    return min(fewest // 2, _MOST_FOLDS) if fewest >= _FEWEST_UNITS else 0
+    return _most_folds(dataset, units(dataset))
 
 
-def _distinct(labels: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Return the number of distinct units of each class."""
-    return (class_counts(ids, labels) > 0).sum(axis=0)
+def _most_folds(dataset: Dataset, ids: np.ndarray) -> int:
+    fewest, (a_fold, at_least) = int(_to_test(dataset, ids).min()), _units_needed(dataset)
+    if _to_learn(dataset, ids).min() < _FEWEST_LEARNED:
+        return 0
+    return min(fewest // a_fold, _MOST_FOLDS) if fewest >= at_least else 0
+
+
+def _units_needed(dataset: Dataset) -> tuple[int, int]:
+    """Return how many units of a class a fold needs, and how many are needed at least.
+
+    Where rows are held out, those of a fold are tested only, and there are two folds or more.
+    """
+    return (2, _FEWEST_UNITS) if dataset.held_out is None else (1, 2)
+
+
+def _to_test(dataset: Dataset, ids: np.ndarray) -> np.ndarray:
+    """Return the number of distinct units of each class that are tested."""
+    tested = dataset.held_out
+    return _distinct(dataset, ids, np.arange(len(ids)) if tested is None else tested)
+
+
+def _to_learn(dataset: Dataset, ids: np.ndarray) -> np.ndarray:
+    """Return the number of distinct units of each class that are learned from in some fold."""
+    tested = dataset.held_out
+    return _distinct(dataset, ids, np.arange(len(ids)) if tested is None else ~_tied(ids, tested))
+
+
+def _distinct(dataset: Dataset, ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return the number of distinct units of each class among these rows."""
+    classes = len(dataset.schema.classes)
+    pairs = np.unique(ids[rows] * classes + dataset.labels[rows])
+    return np.bincount(pairs % classes, minlength=classes)
 
 
 def _refuse_rare(dataset: Dataset, ids: np.ndarray, folds: int) -> None:
-    distinct = _distinct(dataset.labels, ids)
-    rarest, needed = int(distinct.argmin()), max(2 * folds, _FEWEST_UNITS)
+    distinct, (a_fold, at_least) = _to_test(dataset, ids), _units_needed(dataset)
+    rarest, needed = int(distinct.argmin()), max(a_fold * folds, at_least)
     if distinct[rarest] >= needed:
         return
     others = int((distinct < needed).sum()) - 1
-    most = most_folds(dataset.labels, ids)
+    most = _most_folds(dataset, ids)
+    where = "" if dataset.held_out is None else " to test on"
     raise TooFewRowsError(
-        f"class `{dataset.schema.classes[rarest]}` has {_count(dataset, distinct[rarest])}"
+        f"class `{dataset.schema.classes[rarest]}` has {_count(dataset, distinct[rarest])}{where}"
         f"{f' (and {others} more classes are too rare)' if others else ''}, and {folds} folds "
         f"need at least {needed} of every class. "
         f"{f'Ask for `folds={most}` or fewer, merge' if most else 'Merge'} or drop that class, "
         "or collect more rows of it."
     )
+
+
+def _refuse_unlearnable(dataset: Dataset, ids: np.ndarray) -> None:
+    distinct = _to_learn(dataset, ids)
+    rarest = int(distinct.argmin())
+    if distinct[rarest] < _FEWEST_LEARNED:
+        raise TooFewRowsError(
+            f"class `{dataset.schema.classes[rarest]}` has {_count(dataset, distinct[rarest])} to "
+            f"learn from without a twin to test on, and needs at least {_FEWEST_LEARNED}. Merge or "
+            "drop that class, or collect more rows of it."
+        )
 
 
 def _count(dataset: Dataset, distinct: int) -> str:
@@ -206,7 +266,7 @@ def _refuse_lacking(dataset: Dataset, ids: np.ndarray, fold: int, cut: _Rows) ->
         lacking = int(counts.argmin())
         if counts[lacking] < needed:
             total = int((dataset.labels == lacking).sum())
-            distinct = _distinct(dataset.labels, ids)[lacking]
+            distinct = _distinct(dataset, ids, np.arange(len(ids)))[lacking]
             advice = "" if dataset.times is None else " split without `time`,"
             raise TooFewRowsError(
                 f"class `{classes[lacking]}` has {counts[lacking]} rows in the {part} part of "

@@ -1,4 +1,4 @@
-"""Turn a labelled table into a `Dataset`."""
+"""Tables: from a file or a frame to a dataset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kilter.data.read import read
 from kilter.data.target import read_groups, read_labels, read_times
 
 
-def load(
+def load_table(
     source: Any,
     target: str,
     *,
@@ -63,7 +63,7 @@ def load(
     --------
     >>> import pyarrow
     >>> rows = {"age": [31, 54, None], "city": ["Rome", None, "Oslo"], "fraud": [0, 1, 0]}
-    >>> data = load(pyarrow.table(rows), "fraud")
+    >>> data = load_table(pyarrow.table(rows), "fraud")
     >>> data.schema.classes, data.features.codes.ravel().tolist()
     ((0, 1), [1, -1, 0])
     """

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+from hashlib import blake2b
+
 import numpy as np
 import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from kilter._types import Dataset, Features
+from kilter._types import AnyFeatures, Dataset, Features, Images
 
 
-def twins(features: Features) -> np.ndarray:
+def twins(features: AnyFeatures) -> np.ndarray:
     """Return an int64 code a row, equal where all features are (missing equals missing)."""
+    if isinstance(features, Images):
+        return _codes([_digest(image) for image in features.pixels])
+    return _table_twins(features)
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return blake2b(image.tobytes(), digest_size=16).digest()
+
+
+def _codes(values: Sequence[Hashable]) -> np.ndarray:
+    """Return the place at which each value, or an equal one, was first."""
+    first: dict[Hashable, int] = {}
+    return np.array([first.setdefault(value, len(first)) for value in values], np.int64)
+
+
+def _table_twins(features: Features) -> np.ndarray:
     rows = len(features)
     blocks = [*_comparable(features.numbers).T, *features.codes.T]
     keys = {str(position): np.ascontiguousarray(values) for position, values in enumerate(blocks)}

@@ -8,15 +8,22 @@ from typing import Any
 _WIDE = 0.15
 _USUAL_FOLDS = 5
 _MOST_LINES = 12
+_MOST_NAMES = 5
 
 
 def audit_warnings(report: dict[str, Any]) -> list[str]:
     """Return what is wrong with the table and what to do next, the gravest first."""
-    return [*_about_leaks(report), *_about_rows(report), *_about_columns(report)]
+    parts = (_about_leaks, _about_rows, _about_held_out, _about_columns)
+    return [sentence for about in parts for sentence in about(report)]
 
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def _claimed(report: dict[str, Any]) -> str:
+    """Say how many rows a claim rests on."""
+    return _rows(report["claim"]["rows"]) + (" to test on" if report["held_out"] else "")
 
 
 def _names(names: Iterable[str]) -> str:
@@ -49,12 +56,12 @@ def _about_rows(report: dict[str, Any]) -> Iterator[str]:
         most = claim["max_folds"]
         advice = f"Use `--folds {most}`" if most else "Merge or drop that class"
         yield (
-            f"Class `{claim['class']}` has {_rows(claim['rows'])}, too few for {_USUAL_FOLDS} "
+            f"Class `{claim['class']}` has {_claimed(report)}, too few for {_USUAL_FOLDS} "
             f"folds. {advice}, or collect more rows of it."
         )
     if claim["ap_half_width"] > _WIDE:
         yield (
-            f"With {_rows(claim['rows'])} of class `{claim['class']}`, an average precision of "
+            f"With {_claimed(report)} of class `{claim['class']}`, an average precision of "
             f".50 is known to ±{claim['ap_half_width']:.2f} only: small differences between "
             "remedies cannot be shown. Collect more rows of it."
         )
@@ -63,6 +70,29 @@ def _about_rows(report: dict[str, Any]) -> Iterator[str]:
             f"{twins:,} of {report['rows']:,} rows have an exact twin. They stay in one part of "
             "every split, so they do not leak; check that they are not copies made by mistake."
         )
+
+
+def _about_held_out(report: dict[str, Any]) -> Iterator[str]:
+    held_out = report["held_out"] or {"twins": 0, "classes": []}
+    if twins := held_out["twins"]:
+        yield (
+            f"{_rows(twins)} to learn from {_have(twins)} an exact twin among those to test on, "
+            "and will not be learned from. Check how the two were parted."
+        )
+    if classes := held_out["classes"]:
+        yield (
+            f"The rows to test on have other shares of {_classes(len(classes))} than those to "
+            "learn from: no probability or threshold fits both. Judge by what does not hang on "
+            "shares, `--metric balanced_accuracy`."
+        )
+
+
+def _classes(count: int) -> str:
+    return "1 class" if count == 1 else f"{count:,} classes"
+
+
+def _have(count: int) -> str:
+    return "has" if count == 1 else "have"
 
 
 def _about_columns(report: dict[str, Any]) -> Iterator[str]:
@@ -77,6 +107,9 @@ def _about_columns(report: dict[str, Any]) -> Iterator[str]:
         yield f"{_names(constant)} has one value only, and is left out."
     if empty := report["empty"]:
         yield f"{_names(empty)} has no values, and is left out."
+    if broken := report["broken"]:
+        more = f" and {len(broken) - _MOST_NAMES:,} more" if len(broken) > _MOST_NAMES else ""
+        yield f"{_names(broken[:_MOST_NAMES])}{more} cannot be read as an image, and is left out."
 
 
 def audit_lines(report: dict[str, Any]) -> list[str]:
@@ -94,17 +127,27 @@ def audit_lines(report: dict[str, Any]) -> list[str]:
 
 
 def _facts(report: dict[str, Any]) -> Iterator[str]:
-    kinds = ", ".join(_counted(kind, count) for kind, count in report["columns"].items())
-    yield f"{report['name']}: {report['rows']:,} rows, {kinds}"
+    yield f"{report['name']}: {_what(report)}"
     yield from _class_lines(report["classes"])
     yield f"imbalance {report['imbalance_ratio']:,.1f} : 1"
     for column, rows in report["missing"].items():
         yield f"missing {column}: {_rows(rows)} ({rows / report['rows']:.1%})"
     claim = report["claim"]
     yield (
-        f"{_rows(claim['rows'])} of class {claim['class']}: an average precision of .50 is known "
+        f"{_claimed(report)} of class {claim['class']}: an average precision of .50 is known "
         f"to ±{claim['ap_half_width']:.2f}; {claim['max_folds']} folds at most"
     )
+
+
+def _what(report: dict[str, Any]) -> str:
+    if image := report["image"]:
+        colour = "grey" if image["channels"] == 1 else "colour"
+        held_out = report["held_out"]
+        tests = f", {held_out['rows']:,} of them to test on" if held_out else ""
+        size = f"{image['height']} by {image['width']} pixels, {colour}"
+        return f"{report['rows']:,} images of {size}{tests}"
+    kinds = ", ".join(_counted(kind, count) for kind, count in report["columns"].items())
+    return f"{report['rows']:,} rows, {kinds}"
 
 
 def _class_lines(classes: list[dict[str, Any]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from kilter.models.average import average_networks
 from kilter.models.embed import NumberEmbedding
+from kilter.models.images import convnet
 from kilter.models.members import (
     MemberDense,
     MemberHeads,
@@ -20,6 +21,7 @@ __all__ = [
     "NumberEmbedding",
     "average_members",
     "average_networks",
+    "convnet",
     "each_member",
     "find_build",
     "mlp",

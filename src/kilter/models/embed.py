@@ -31,7 +31,7 @@ class NumberEmbedding(keras.layers.Layer):
     Parameters
     ----------
     numbers : int
-        How many columns are numbers; `kilter.data.Encoder` puts them first.
+        How many columns are numbers; `kilter.data.TableEncoder` puts them first.
     units : int
         Of each number.
     bins : int

@@ -42,6 +42,29 @@ class GlorotUniform(keras.initializers.GlorotUniform):
 
 
 @register
+class HeUniform(keras.initializers.HeUniform):
+    """He's uniform weights of convolutions before rectified units, the same on every backend.
+
+    ``seed`` is a whole number or None.
+
+    References
+    ----------
+    He, Zhang, Ren and Sun (2015), Delving deep into rectifiers.
+
+    Examples
+    --------
+    >>> weights = HeUniform(seed=5)((3, 3, 2, 4))
+    >>> weights.shape, bool(abs(weights).max() < (6 / 18) ** 0.5)
+    ((3, 3, 2, 4), True)
+    """
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> np.ndarray:
+        """Draw weights of shape (..., inputs, filters)."""
+        limit = math.sqrt(6 / math.prod(shape[:-1]))
+        return _between(self.seed, shape, -limit, limit, dtype)
+
+
+@register
 class Uniform(keras.initializers.RandomUniform):
     """Weights from ``minval`` up to ``maxval``, the same on every backend.
 

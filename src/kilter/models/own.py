@@ -58,25 +58,28 @@ class Logits(keras.layers.Layer):
         return {**super().get_config(), "from_logits": self.from_logits}
 
 
-def own_network(build: Any, width: int, n_classes: int, seed: int) -> keras.Model:
-    """Make a user's network for these columns and classes, ending in logits.
+def own_network(build: Any, shape: tuple[int, ...], n_classes: int, seed: int) -> keras.Model:
+    """Make a user's network for rows of this shape and these classes, ending in logits.
 
     Parameters
     ----------
     build : function or keras.Model
-        A function of the number of columns and of classes that returns a new model, or a model,
-        whose architecture is taken and whose weights are drawn anew. It may end in
+        A function of the number of columns (for images of their shape, height, width and
+        channels) and of classes that returns a new model, or a model, whose architecture is taken
+        and whose weights are drawn anew. It may end in
         probabilities or logits of each class, of class 1 of two in one column, or in logits of
         several members, (rows, members, classes), which are trained as `Members`.
-    width, n_classes : int
-        Columns that it gets and classes that it tells apart.
+    shape : tuple of int
+        Of a row: (columns,), or (height, width, channels) of an image, with pixels from 0 to 255.
+    n_classes : int
+        How many it tells apart.
     seed : int
         What initial weights and dropout hang on, where layers have no seed of their own.
 
     Returns
     -------
     keras.Model
-        From (rows, width) to logits (rows, n_classes).
+        From (rows, *shape) to logits (rows, n_classes).
 
     Raises
     ------
@@ -92,19 +95,19 @@ def own_network(build: Any, width: int, n_classes: int, seed: int) -> keras.Mode
     ...     layers = keras.layers
     ...     end = layers.Dense(n_classes, "softmax")
     ...     return keras.Sequential([keras.Input((width,)), layers.Dense(8, "relu"), end])
-    >>> own_network(build, 5, 3, seed=0).output_shape
+    >>> own_network(build, (5,), 3, seed=0).output_shape
     (None, 3)
     """
     with _drawn_from(seed):
-        model = _made(build, width, n_classes)
-        shape = _output_shape(model, width, n_classes)
+        model = _made(build, shape, n_classes)
+        ends = _output_shape(model, shape, n_classes)
     if isinstance(model, Members):
         return model
-    if len(shape) == 3:
+    if len(ends) == 3:
         return Members(model)
-    rows = keras.Input((width,), name="rows")
-    from_logits = ends_in_logits(model, width)
-    if from_logits and shape[-1] == n_classes:
+    rows = keras.Input(shape, name="rows")
+    from_logits = ends_in_logits(model, shape)
+    if from_logits and ends[-1] == n_classes:
         return keras.Model(rows, model(rows))
     return keras.Model(rows, Logits(from_logits)(model(rows)))
 
@@ -127,19 +130,21 @@ def _drawn_from(seed: int) -> Iterator[None]:
             random.setstate(state)
 
 
-def _made(build: Any, width: int, n_classes: int) -> keras.Model:
+def _made(build: Any, shape: tuple[int, ...], n_classes: int) -> keras.Model:
     if isinstance(build, keras.Model):
         return _cloned(build)
     if not _takes_two(build):
         raise ArgumentTypeError(
-            "`build` must be a Keras model, or a function of the number of columns and of "
-            f"classes that returns one; got {build!r:.80}. Write `def build(width, n_classes):`."
+            "`build` must be a Keras model, or a function of the number of columns (or the shape "
+            f"of an image) and of classes that returns one; got {build!r:.80}. Write "
+            f"`def build({'width' if len(shape) == 1 else 'shape'}, n_classes):`."
         )
+    given = shape[0] if len(shape) == 1 else shape
     try:
-        model = build(width, n_classes)
+        model = build(given, n_classes)
     except Exception as error:  # whatever a user's function may do
         raise ArgumentError(
-            f"`build` was called with {width} columns and {n_classes} classes, and raised "
+            f"`build` was called with {_rows(shape)} and {n_classes} classes, and raised "
             f"{type(error).__name__}: {error}"
         ) from error
     if not isinstance(model, keras.Model):
@@ -183,7 +188,7 @@ def _cloned(model: keras.Model) -> keras.Model:
     except Exception as error:  # Keras refuses in too many ways to list
         raise ArgumentError(
             f"`build` is a model that Keras cannot make anew ({type(error).__name__}). Give a "
-            "function of the number of columns and of classes that returns it."
+            "function that returns it."
         ) from error
 
 
@@ -195,36 +200,51 @@ def _takes_two(build: Any) -> bool:
     return True
 
 
-def _output_shape(model: Any, width: int, n_classes: int) -> tuple[int | None, ...]:
-    """Return the shape of a model's output for rows of this width."""
+def _rows(shape: tuple[int, ...]) -> str:
+    if len(shape) == 1:
+        return f"{shape[0]} columns"
+    return f"images of {' x '.join(map(str, shape))}"
+
+
+def _output_shape(model: Any, shape: tuple[int, ...], n_classes: int) -> tuple[int | None, ...]:
+    """Return the shape of a model's output for rows of this shape."""
     try:
-        shape = tuple(model(keras.KerasTensor((None, width))).shape)
+        ends = tuple(model(keras.KerasTensor((None, *shape))).shape)
     except Exception as error:  # layers refuse a shape in too many ways to list
-        raise ArgumentError(
-            f"`build` must give a model for rows of {width} columns, as many as the encoded table "
-            "has: numbers are there on two scales, and categories one-hot. Give a function, which "
-            "is told the number of columns, and begin the model with `keras.Input((width,))`."
-        ) from error
-    allowed = {n_classes, 1} if n_classes == 2 and len(shape) == 2 else {n_classes}
-    if len(shape) not in (2, 3) or shape[-1] not in allowed:
+        raise ArgumentError(f"`build` must give a model for {_what_comes(shape)}") from error
+    allowed = {n_classes, 1} if n_classes == 2 and len(ends) == 2 else {n_classes}
+    if len(ends) not in (2, 3) or ends[-1] not in allowed:
         raise ArgumentError(
             f"`build` must give a model that ends in {n_classes} columns, one a class; got the "
-            f"shape {shape}. End it in `Dense(n_classes)`."
+            f"shape {ends}. End it in `Dense(n_classes)`."
         )
-    return shape
+    return ends
 
 
-def ends_in_logits(model: Any, width: int) -> bool:
+def _what_comes(shape: tuple[int, ...]) -> str:
+    if len(shape) == 1:
+        return (
+            f"rows of {shape[0]} columns, as many as the encoded table has: numbers are there on "
+            "two scales, and categories one-hot. Give a function, which is told the number of "
+            "columns, and begin the model with `keras.Input((width,))`."
+        )
+    return (
+        f"{_rows(shape)}, pixels from 0 to 255. Give a function, which is told the shape, and "
+        "begin the model with `keras.Input(shape)`; `size` changes height and width."
+    )
+
+
+def ends_in_logits(model: Any, shape: tuple[int, ...]) -> bool:
     """Say whether a model gives logits rather than probabilities: by trying it on some rows.
 
     Examples
     --------
     >>> import keras
     >>> ends = [keras.layers.Dense(2), keras.layers.Dense(2, "softmax")]
-    >>> [ends_in_logits(keras.Sequential([keras.Input((3,)), end]), 3) for end in ends]
+    >>> [ends_in_logits(keras.Sequential([keras.Input((3,)), end]), (3,)) for end in ends]
     [True, False]
     """
-    x = np.random.default_rng(0).normal(size=(ROWS, width)).astype("float32")
+    x = np.random.default_rng(0).normal(size=(ROWS, *shape)).astype("float32")
     outputs = ops.convert_to_numpy(model(x, training=False)).astype(float)
     if outputs.min() <= 0 or outputs.max() >= 1:  # no probability is that sure before training
         return True

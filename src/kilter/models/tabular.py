@@ -85,7 +85,7 @@ def tabm(
         How many of the columns, the first ones, are numbers of a normal shape, as scikit-learn's
         ``QuantileTransformer`` makes them. They are embedded; the others are taken as they are.
     scales : int
-        How many columns each number has; `kilter.data.Encoder` gives two.
+        How many columns each number has; `kilter.data.TableEncoder` gives two.
     members : int
         Of the ensemble.
     hidden : sequence of int

@@ -22,14 +22,14 @@ THIRD = {
 def leaderboard(summary: dict[str, Any]) -> Table:
     """Lay the leaderboard out within 80 columns; the chosen remedy is marked.
 
-    ``95% interval`` is that of the average precision, ``pred/real`` the calibration ratio:
+    ``95% CI`` is the interval of the average precision, ``pred/real`` the calibration ratio:
     mean predicted over observed rate of the rarest class. Where a metric chose that is not
     among the columns, it takes the place of MCC; losses are shown as they are after calibration.
     """
     table = Table(header_style="bold", box=None, pad_edge=False)
     table.add_column("remedy", no_wrap=True)
     title, metric = THIRD.get(summary["chosen"].get("metric"), ("MCC", "mcc"))
-    for name in ("AUPRC", "95% interval", "macro F1", title, "pred/real", "p(better)"):
+    for name in ("AUPRC", "95% CI", "macro F1", title, "pred/real", "p(better)"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in summary["leaderboard"]:
         chosen = row["remedy"] == summary["chosen"]["remedy"]

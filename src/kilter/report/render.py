@@ -112,6 +112,7 @@ def view(summary: Summary) -> dict[str, Any]:
         "measure": MEASURES.get(metric, metric),
         "shows_offsets": bool(chosen.get("offsets")) and not is_number(chosen.get("threshold")),
         "positive_share": _positive_share(summary["data"]),
+        "two_stages": _two_stages(summary),
         **_leaderboard_charts(summary),
         **_curve_charts(summary),
     }
@@ -135,6 +136,12 @@ def _require_schema(summary: Summary) -> None:
             f"`summary` must have schema {SCHEMA}; got {found!r}. "
             "Was it written by another version of kilter? Run the comparison again with this one."
         )
+
+
+def _two_stages(summary: Summary) -> list[str]:
+    """Return the remedies that learn a last layer only."""
+    remedies = summary.get("plan", {}).get("remedies", [])
+    return [remedy["name"] for remedy in remedies if remedy.get("head")]
 
 
 def _find(rows: Sequence[Summary], remedy: str | None) -> Summary:

@@ -245,7 +245,7 @@ def mix_batch(
         ``numpy`` or ``jax.numpy``.
     quotas : Quotas
         The remedy's numbers; nothing is mixed if ``kappa`` is 0.
-    x : float array of shape (rows, columns)
+    x : array of shape (rows, ...)
     labels : int array of shape (rows,)
     partners : int array of shape (rows,)
         At which place of ``x`` the partner of each row stands.
@@ -257,7 +257,8 @@ def mix_batch(
     Returns
     -------
     x, targets
-        Of shape (rows, columns) and (rows, classes); targets are one-hot where nothing is mixed.
+        Of shape (rows, ...) in float32, and (rows, classes); targets are one-hot where nothing
+        is mixed.
 
     References
     ----------
@@ -269,7 +270,8 @@ def mix_batch(
     kept = kept_share(xp, 1 - share, *rows_of, quotas.kappa, TAU)[:, None]
     own, other = (classes == named[:, None] for named in (labels, others))
     targets = (kept * own + (1 - kept) * other).astype(share.dtype)
-    return x + share[:, None] * (x[partners] - x), targets
+    x, share = x.astype(xp.float32), share.reshape(-1, *[1] * (x.ndim - 1))
+    return x + share * (x[partners] - x), targets
 
 
 def kept_share(xp: Any, lam: Any, own: Any, other: Any, kappa: Any, tau: Any) -> Any:

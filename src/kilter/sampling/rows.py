@@ -143,7 +143,7 @@ def _to_numbers(column: Any, name: str) -> np.ndarray:
     if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
         raise ArgumentError(
             f"`{name}` must have columns of numbers; got `{column.name}` of {column.dtype}. Encode "
-            "it, with `kilter.data.Encoder` or one column a category, or leave it out."
+            "it, with `kilter.data.TableEncoder` or one column a category, or leave it out."
         )
     array = column.to_numpy()
     return array if array.dtype.kind in "biuf" else array.astype(np.float64)

@@ -46,11 +46,11 @@ def make_task(n_classes: int, dropout: float = 0.0, rows: tuple[int, int] = (300
         validation = x[rows : rows + 120], labels[rows : rows + 120]
         return EncodedFold(train, truth, layout, near, blendable, *validation, x[rows + 120 :])
 
-    def build(width: int, outputs: int, seed: int):
-        shape = {"hidden": settings.get("hidden", (8,)), "dropout": dropout, "seed": seed}
+    def build(shape: tuple[int, ...], outputs: int, seed: int):
+        parts = {"hidden": settings.get("hidden", (8,)), "dropout": dropout, "seed": seed}
         if plan.network == "mlp":
-            return mlp(width, outputs, **shape)
-        return tabm(width, outputs, numbers=3, members=plan.members, **shape)
+            return mlp(*shape, outputs, **parts)
+        return tabm(*shape, outputs, numbers=3, members=plan.members, **parts)
 
     usual = {"folds": 2, "seeds": 1, "epochs": 4, "batch_size": 32, "network": "mlp"}
     plan = Plan.make(**{**usual, **settings})

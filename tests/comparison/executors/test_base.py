@@ -41,7 +41,7 @@ def test_a_batch_size_that_is_given_is_taken(task_of) -> None:
 def test_all_folds_have_as_many_steps(task_of) -> None:
     task = task_of(2)  # folds of 300 and 270 training rows, batches of 32
     assert task.steps == 10
-    assert task.width == 4
+    assert task.shape == (4,)
 
 
 def test_circles_hang_on_plan_seed_fold_and_seed(task_of) -> None:

@@ -229,13 +229,13 @@ def test_what_lanes_share_bounds_the_steps_of_a_call(
 
 
 def test_convolutions_are_trained_alone_step_by_step(task_of: Callable, in_order: Callable) -> None:
-    def build(width: int, outputs: int, seed: int) -> keras.Model:
+    def build(shape: tuple[int, ...], outputs: int, seed: int) -> keras.Model:
         layers = keras.layers
         glorot = keras.initializers.GlorotUniform
         return keras.Sequential(
             [
-                keras.Input((width,)),
-                layers.Reshape((width, 1)),
+                keras.Input(shape),
+                layers.Reshape((*shape, 1)),
                 layers.Conv1D(4, 2, activation="relu", kernel_initializer=glorot(seed)),
                 layers.Flatten(),
                 layers.Dense(outputs, kernel_initializer=glorot(seed + 1)),

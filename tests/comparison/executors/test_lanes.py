@@ -68,13 +68,13 @@ def test_lanes_to_the_end_are_those_of_one_fit_after_another(
 
 
 def test_penalties_of_the_users_own_layers_count(task_of: Callable) -> None:
-    def build(width: int, n_classes: int, seed: int) -> keras.Model:
+    def build(shape: tuple[int, ...], n_classes: int, seed: int) -> keras.Model:
         initial = keras.initializers.GlorotUniform(seed=1)
         penalty = keras.regularizers.L2(3.0)
         dense = keras.layers.Dense(
             n_classes, kernel_initializer=initial, kernel_regularizer=penalty
         )
-        return keras.Sequential([keras.Input((width,)), dense])
+        return keras.Sequential([keras.Input(shape), dense])
 
     task = replace(task_of(2, remedies=[], epochs=2), build=build)
     lane = lanes_of(task.plan)[:1]

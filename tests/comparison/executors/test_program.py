@@ -20,7 +20,7 @@ def test_numbers_are_those_of_draw_and_loss(task_of: Callable) -> None:
     lanes = [lane for lane in lanes_of(task.plan) if lane.seed == 1]
     numbers = Program(task).numbers(lanes, [1, 0])  # the folds lie the other way round
     for place, lane in enumerate(lanes):
-        draw, loss, _ = lane.training
+        draw, loss = lane.training[:2]
         counts = task.folds[lane.fold].layout.counts
         assert numbers.fold[place] == 1 - lane.fold
         assert numbers.circle[place] == 2 * (1 - lane.fold) + 1
@@ -45,10 +45,10 @@ def test_a_lane_begins_with_the_networks_weights(task_of: Callable) -> None:
 def test_weights_stand_in_the_order_of_the_model(task_of: Callable) -> None:
     """Batch normalisation has weights of both kinds among each other."""
 
-    def build(width: int, outputs: int, seed: int) -> keras.Model:
+    def build(shape: tuple[int, ...], outputs: int, seed: int) -> keras.Model:
         layers = keras.layers
         normalised = [layers.Dense(3), layers.BatchNormalization(), layers.Dense(outputs)]
-        return keras.Sequential([keras.Input((width,)), *normalised])
+        return keras.Sequential([keras.Input(shape), *normalised])
 
     task = task_of(2)
     task = Task(task.plan, task.folds, 2, 1, build, task.stop)

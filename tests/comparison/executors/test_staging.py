@@ -207,7 +207,7 @@ def test_control_flow_and_rules_of_derivatives_stay() -> None:
 
 
 def test_layers_of_all_kinds_step_alike(task_of: Callable) -> None:
-    def build(width: int, outputs: int, seed: int) -> keras.Model:
+    def build(shape: tuple[int, ...], outputs: int, seed: int) -> keras.Model:
         of = keras.layers
         layers = [
             of.GaussianNoise(0.1, seed=1),
@@ -216,14 +216,14 @@ def test_layers_of_all_kinds_step_alike(task_of: Callable) -> None:
             of.AlphaDropout(0.2, seed=2),
             of.Dense(outputs, kernel_initializer=keras.initializers.GlorotUniform(seed)),
         ]
-        return keras.Sequential([keras.Input((width,)), *layers])
+        return keras.Sequential([keras.Input(shape), *layers])
 
     task = task_of(2)
     task = Task(task.plan, task.folds, 2, 1, build, task.stop)
     program = Program(task)
     seeds, state = program.initial(lanes_of(task.plan)[0])
     carry = (state.trainable, state.other, state.optimizer)
-    x = np.random.default_rng(0).normal(size=(task.batch_size, task.width)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(task.batch_size, *task.shape)).astype(np.float32)
     labels = np.arange(task.batch_size, dtype=np.int32) % 2
     rest = (carry, x, labels, Loss(gamma=1).numbers(np.array([3, 1])))
     expected_seeds, expected = jax.jit(program._update)(seeds, *rest)

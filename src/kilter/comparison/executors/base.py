@@ -32,7 +32,8 @@ DIVERGED = -1.0
 class EncodedFold:
     """One fold as the network sees it.
 
-    ``x`` and ``labels`` are the training part sorted by class, as ``layout`` says;
+    ``x`` and ``labels`` are the training part sorted by class, as ``layout`` says; a row of ``x``
+    is one of encoded columns, or an image.
     ``neighbors`` (rows, k) is there if a remedy mixes; with those in the row's cluster behind
     them, (rows, 2 k), if a remedy asks for these. Of the test part only the features
     are handed out: its labels stay with the judge.
@@ -105,8 +106,8 @@ class Forecast:
 class Task:
     """Everything that an executor needs to train the lanes of a plan.
 
-    ``build`` makes a network with logits from (width, n_classes, seed). ``positive`` is the
-    rarest class. ``stop`` asks the executor to end early. Trainings named in ``ends`` take so
+    ``build`` makes a network with logits from (shape of a row, n_classes, seed). ``positive`` is
+    the rarest class. ``stop`` asks the executor to end early. Trainings named in ``ends`` take so
     many epochs, and their last network counts rather than that of the best validation score.
     ``circles`` has those of (fold, seed) in which rows do not stand by chance, ``begins`` the
     weights of (training, fold, seed) that others go on from.
@@ -116,16 +117,21 @@ class Task:
     folds: tuple[EncodedFold, ...]
     n_classes: int
     positive: int
-    build: Callable[[int, int, int], keras.Model]
+    build: Callable[[tuple[int, ...], int, int], keras.Model]
     stop: Event
     ends: Mapping[Training, int] = field(default_factory=dict)
     circles: Mapping[tuple[int, int], np.ndarray] = field(default_factory=dict)
     begins: Mapping[tuple[Training, int, int], list[np.ndarray]] = field(default_factory=dict)
 
     @property
-    def width(self) -> int:
-        """Encoded columns."""
-        return int(self.folds[0].x.shape[1])
+    def shape(self) -> tuple[int, ...]:
+        """Of an encoded row: (columns,), or (height, width, channels) of an image."""
+        return self.folds[0].x.shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of encoded rows."""
+        return self.folds[0].x.dtype
 
     @cached_property
     def batch_size(self) -> int:
@@ -148,7 +154,8 @@ class Task:
     @cached_property
     def blends(self) -> bool:
         """Whether a training mixes labels: targets are rows of shares then."""
-        return any(training.draw.partner == BATCH for training in self.plan.trainings)
+        whole = [training for training in self.plan.trainings if training.head is None]
+        return any(training.draw.partner == BATCH for training in whole)
 
     @property
     def expected_epochs(self) -> float:
@@ -182,7 +189,7 @@ class Task:
         different folds can then share it, and their rows differ anyway.
         """
         mixed = int(key_words(self.plan.seed, fold, seed)[0])
-        model = self.build(self.width, self.n_classes, mixed % 2**30)
+        model = self.build(self.shape, self.n_classes, mixed % 2**30)
         for number, state in enumerate(seed_states(model)):
             word = int(key_words(self.plan.seed, seed, number)[0])
             state.assign(np.array([word % 2**31, 0]))

@@ -36,7 +36,7 @@ class Data(NamedTuple):
 def stack_folds(task: Task, numbers: Sequence[int]) -> Data:
     """Stack these folds, on the host, in the shapes that any others of the task would have."""
     stacked = partial(_stacked, task, numbers)
-    x = stacked(lambda fold: fold.x).reshape(-1, task.width)
+    x = stacked(lambda fold: fold.x).reshape(-1, *task.shape)
     rows = len(x) // len(numbers)
     neighbors = None
     if any(len(fold.neighbors) for fold in task.folds):

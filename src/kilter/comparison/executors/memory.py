@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +55,8 @@ def fold_bytes(task: Task) -> int:
     others = max(len(fold.validation_x) + len(fold.test_x) for fold in task.folds)
     neighbors = max(fold.neighbors.nbytes for fold in task.folds)
     circles = 4 * rows * task.plan.seeds
-    return 4 * (rows + others) * task.width + neighbors + circles
+    of_row = math.prod(task.shape) * task.dtype.itemsize
+    return (rows + others) * of_row + neighbors + circles
 
 
 def fold_groups(task: Task, wanted: Sequence[int], limit: int) -> list[list[int]]:

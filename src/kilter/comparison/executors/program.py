@@ -85,7 +85,7 @@ class Program:
         self.optimizer.build(self.model.trainable_variables)
         seeds = {id(variable) for variable in seed_states(self.model)}
         self.is_seed = [id(variable) in seeds for variable in self.model.non_trainable_variables]
-        x = np.zeros((task.batch_size, task.width), np.float32)
+        x = np.zeros((task.batch_size, *task.shape), task.dtype)
         labels: Any = np.zeros(task.batch_size, np.int32)
         if task.blends:
             labels = np.zeros((task.batch_size, task.n_classes), np.float32)
@@ -271,7 +271,7 @@ class Program:
         task = self.task
 
         def of_lane(lane: Lane) -> Numbers:
-            draw, loss, _ = lane.training
+            draw, loss = lane.training[:2]
             counts = task.folds[lane.fold].layout.counts
             return Numbers(
                 np.int32(folds.index(lane.fold)),

@@ -110,13 +110,13 @@ def _train(task: Task, lane: Lane, network: _Network) -> Trained | None:
         x, y = epoch_rows(task, lane, epoch)
         # One epoch a call, in the order drawn: no callback has to count epochs.
         model.fit(x, y, batch_size=task.batch_size, shuffle=False, verbose=0)
-        now = _validate(task, fold, epoch, _predict(model, fold.validation_x))
+        now = validate(task, fold, epoch, predict(model, fold.validation_x))
         if now > score:
             score, best_epoch, best = now, epoch, model.get_weights()
         if epoch - best_epoch >= task.plan.patience:
             break
     model.set_weights(best)
-    validation, test = (_predict(model, x) for x in (fold.validation_x, fold.test_x))
+    validation, test = (predict(model, x) for x in (fold.validation_x, fold.test_x))
     seconds = time.perf_counter() - begin
     return Trained(lane, score, best_epoch, validation, test, best, seconds)
 
@@ -150,13 +150,14 @@ def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[np.ndarray, np.ndarr
     return mix(np, x, fold.x[partners], shares, fold.blendable), labels
 
 
-def _predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
+def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
     """Return logits; `predict` makes a pipeline first, on TensorFlow a tenth of a second."""
     starts = range(0, len(x), PREDICTED)
     return np.concatenate([model.predict_on_batch(x[start:][:PREDICTED]) for start in starts])
 
 
-def _validate(task: Task, fold: EncodedFold, epoch: int, logits: np.ndarray) -> float:
+def validate(task: Task, fold: EncodedFold, epoch: int, logits: np.ndarray) -> float:
+    """Score an epoch's logits of the validation rows; where the last one counts, by its number."""
     if not np.isfinite(logits).all():
         return DIVERGED
     if task.to_the_end:

@@ -1,0 +1,72 @@
+"""Examples of what the chosen remedy gets wrong, for people to look at."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from kilter._types import Dataset, Images
+
+CLASSES = 10  # the rarest ones
+EXAMPLES = 6  # of each
+
+
+def misses(
+    dataset: Dataset, rows: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray
+) -> list[dict[str, Any]]:
+    """Return the surest mistakes of each class, the rarest class first.
+
+    Of a table there are none: a row of numbers says little to the eye.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Of images.
+    rows : array of shape (tested,)
+        Positions of the tested rows in it.
+    predicted : array of shape (tested,)
+        Positions of the classes that they were taken for.
+    probabilities : array of shape (tested, classes)
+        Calibrated ones.
+    """
+    if not isinstance(dataset.features, Images):
+        return []
+    labels, names = dataset.labels[rows], [str(label) for label in dataset.schema.classes]
+    order = np.argsort(np.bincount(dataset.learned_labels, minlength=len(names)), kind="stable")
+    found = []
+    for label in order[:CLASSES]:
+        wrong = np.flatnonzero((labels == label) & (predicted != label))
+        sure = probabilities[wrong, predicted[wrong]]
+        worst = wrong[np.argsort(-sure, kind="stable")][:EXAMPLES]
+        examples = [
+            {
+                "predicted": names[predicted[place]],
+                "probability": float(probabilities[place, predicted[place]]),
+                **_shown(dataset.features, rows[place]),
+            }
+            for place in worst
+        ]
+        about = {"class": names[label], "count": len(wrong), "of": int((labels == label).sum())}
+        found.append({**about, "examples": examples})
+    return [one for one in found if one["count"]]
+
+
+def _shown(images: Images, row: int) -> dict[str, str]:
+    return {"file": str(images.files[row]), "image": to_uri(images.pixels[row])}
+
+
+def to_uri(pixels: np.ndarray) -> str:
+    """Return an image as a PNG that can stand in a page.
+
+    Examples
+    --------
+    >>> to_uri(np.zeros((2, 2, 1), np.uint8))[:22]
+    'data:image/png;base64,'
+    """
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,55 @@
+"""What every encoder is: fitted on a training part, it turns features into what a network sees."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from kilter._types import Schema, Train
+
+
+class Encoder(ABC):
+    """From features to an array with a leading axis of rows.
+
+    ``FILE`` names its part of a model file.
+    """
+
+    FILE: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, train: Train, schema: Schema, *, bins: bool = True) -> Self:
+        """Learn what it needs from the training part, and nothing else.
+
+        Without ``bins`` the shape hangs on the schema alone, which a network of one's own can be
+        made for.
+        """
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Of an encoded row."""
+
+    @property
+    @abstractmethod
+    def blendable(self) -> np.ndarray:
+        """Where a mean of two rows is a plausible row; bool of the shape of a row."""
+
+    @abstractmethod
+    def transform(self, features: Any) -> np.ndarray:
+        """Return the rows, encoded."""
+
+    @abstractmethod
+    def require_fit(self, schema: Schema) -> None:
+        """Raise a `ValueError` unless it takes the columns of this schema."""
+
+    @abstractmethod
+    def dumps(self) -> bytes:
+        """Return the encoder as bytes, written without pickle."""
+
+    @classmethod
+    @abstractmethod
+    def loads(cls, content: bytes) -> Self:
+        """Return the encoder that `dumps` wrote."""
