@@ -126,6 +126,12 @@ def compare(
         int | None,
         typer.Option(help="Remedies for the last layer to train end to end, too; 2 for images."),
     ] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="Change images in training: light or strong.")
+    ] = None,
+    augment_share: Annotated[
+        float, typer.Option(help="Share of the largest class that is changed; all of the rarest.")
+    ] = 1.0,
     group: Group = None,
     time: Time = None,
     drop: Drop = "",
@@ -151,6 +157,8 @@ def compare(
         "network": network,
         "build": build,
         "confirm": confirm,
+        "augment": augment,
+        "augment_share": augment_share,
         "group": group,
         "time": time,
         "drop": _names(drop),

@@ -6,6 +6,7 @@ import json
 from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -135,3 +136,20 @@ def test_types_and_names_are_checked(settings: dict[str, Any], message: str) -> 
 def test_a_changed_plan_is_checked_too() -> None:
     with pytest.raises(ArgumentError, match="give one of the two"):
         replace(Plan.make(min_recall=0.5), costs=((0, 1), (1, 0)))
+
+
+def test_augmentation_goes_to_json_and_back() -> None:
+    assert Plan.from_json(Plan.make([], augment="light").to_json()).augment == "light"
+    flip = keras.layers.RandomFlip("vertical", seed=3)
+    again = Plan.from_json(json.loads(json.dumps(Plan.make([], augment=[flip]).to_json())))
+    assert [layer.get_config()["mode"] for layer in again.augment] == ["vertical"]
+    with pytest.raises(ArgumentError, match="`augment` must be one of light, strong"):
+        Plan.make([], augment="ligth")
+    with pytest.raises(ArgumentError, match="`augment_share` must be from 0 to 1; got 2"):
+        Plan.make([], augment_share=2)
+
+
+def test_settings_that_are_not_given_are_those_of_the_kind() -> None:
+    table, image = Plan.make([]), Plan.make([], kind="image", epochs=None, patience=3)
+    assert (table.network, table.seeds, table.epochs, table.confirm) == ("tabm", 3, 200, 0)
+    assert (image.network, image.seeds, image.epochs, image.patience) == ("convnet", 1, 30, 3)

@@ -1,7 +1,9 @@
 """What changes a batch for the training: mixtures of rows, and new versions of rare rows."""
 
+from kilter.augment.affine import RandomAffine
 from kilter.augment.cut import CMO, CutMix
+from kilter.augment.image import Augmented
 from kilter.augment.mix import Mixup, Remix
 from kilter.augment.perclass import PerClass
 
-__all__ = ["CMO", "CutMix", "Mixup", "PerClass", "Remix"]
+__all__ = ["CMO", "Augmented", "CutMix", "Mixup", "PerClass", "RandomAffine", "Remix"]

@@ -106,7 +106,7 @@ def compare(
     observe : callable, optional
         Called after every training with how far the run is.
     **settings
-        Anything else that `Plan` takes, such as ``epochs`` or ``hidden``.
+        Anything else that `Plan` takes, such as ``epochs``, ``hidden`` or ``augment``.
 
     Returns
     -------

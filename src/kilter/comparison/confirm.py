@@ -12,6 +12,7 @@ from kilter.comparison.executors.base import Trained
 from kilter.comparison.judge import judge_fold, of_fold, of_remedy
 from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import Remedy, end_to_end
+from kilter.comparison.verdict import figure_name
 
 
 def to_confirm(
@@ -22,7 +23,7 @@ def to_confirm(
     As many as ``plan.confirm`` says, without those that the plan has anyway. No test row is
     looked at: what is chosen here is judged on them later.
     """
-    forms = {one.name: end_to_end(one) for one in plan.remedies}
+    forms = {one.name: _form(one) for one in plan.remedies}
     heads = [one for one in plan.remedies if forms[one.name] not in (None, *plan.remedies)]
     if not plan.confirm or not heads:
         return ()
@@ -30,6 +31,11 @@ def to_confirm(
     order = np.argsort(values)[:: -1 if plan.higher_is_better else 1]
     ranked = (forms[heads[place].name] for place in order)
     return tuple(dict.fromkeys(form for form in ranked if form is not None))[: plan.confirm]
+
+
+def _form(remedy: Remedy) -> Remedy | None:
+    """Return the end-to-end form, but none that mixes neighbours: those of rows are not known."""
+    return None if remedy.draw.synthetic else end_to_end(remedy)
 
 
 def _value(
@@ -41,7 +47,7 @@ def _value(
         judge_fold(plan, remedy, _on_validation(split), of_fold(mine, fold), positive)
         for fold, split in enumerate(splits)
     )
-    return float(np.mean([fold.figures[plan.metric] for fold in folds]))
+    return float(np.mean([fold.figures[figure_name(plan)] for fold in folds]))
 
 
 def _on_validation(split: Split) -> Split:

@@ -12,6 +12,7 @@ Kang et al. (2020), Decoupling representation and classifier for long-tailed rec
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -22,6 +23,7 @@ import keras
 import numpy as np
 from scipy.special import log_softmax
 
+from kilter.artifact import BATCH_NUMBERS
 from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained, Trainings
 from kilter.comparison.executors.sequential import predict, validate
 from kilter.comparison.folds import neighbors
@@ -33,6 +35,10 @@ from kilter.models.stages import ClassScales, part
 
 POWERS = np.linspace(0, 2, 21)
 """Of the norm by which weights are divided. The paper looks from 0 to 1."""
+
+SPREAD = 1e-2
+"""Of the features' mean spread: what spreads less is not stretched. A unit that no training row
+makes fire would else be all that counts in a row that does."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +65,11 @@ def train_heads(
     executor: Executor, task: Task, lanes: Sequence[Lane], known: Sequence[Trained]
 ) -> Trainings:
     """Train lanes of which only a head learns, from the networks among ``known``."""
-    by_lane = {one.lane: one for one in known}
     for after, mine in _grouped(lanes, lambda lane: lane.training.after):
-        at = list(dict.fromkeys((lane.fold, lane.seed) for lane in mine))
-        places = {(fold, seed): by_lane[Lane(after, fold, seed)] for fold, seed in at}
-        stage = _Stage(task, places)
+        # All of them, whichever lanes are left to train: initial weights hang on their order.
+        of_after = (one for one in known if one.lane.training == after)
+        first = {(one.lane.fold, one.lane.seed): one for one in of_after}
+        stage = _Stage(task, dict(sorted(first.items())))
         for kind, of_kind in _grouped(mine, lambda lane: lane.training.head):
             yield from stage.train(executor, str(kind), of_kind)
 
@@ -87,8 +93,9 @@ class _Stage:
         self.network.set_weights(first.weights)
         encoded = self.task.folds[fold]
         parts = (encoded.x, encoded.validation_x, encoded.test_x)
-        x, *others = (predict(self.stages.features, each) for each in parts)
-        mean, scale = x.mean(axis=0), x.std(axis=0) + 1e-6
+        x, *others = map(self._features, parts)
+        mean, spread = x.mean(axis=0), x.std(axis=0)
+        scale = np.where(spread > SPREAD * spread.mean(), spread, spread.mean() or 1)
         x, validation, test = ((each - mean) / scale for each in (x, *others))
         kernel, bias = map(
             keras.ops.convert_to_numpy, (self.stages.head.kernel, self.stages.head.bias)
@@ -102,6 +109,13 @@ class _Stage:
             test_x=test,
         )
         return Place(first, seen, kernel * scale[:, None], bias + mean @ kernel, mean, scale)
+
+    def _features(self, x: np.ndarray) -> np.ndarray:
+        """Return features of rows, float32; of large images not too many at once."""
+        size = max(1, BATCH_NUMBERS // math.prod(x.shape[1:]))
+        starts = range(0, len(x), size)
+        parts = [predict(self.stages.features, x[start:][:size]) for start in starts]
+        return np.concatenate(parts).astype(np.float32)
 
     def train(self, executor: Executor, kind: str, lanes: list[Lane]) -> Trainings:
         """Train heads of one kind."""
@@ -135,7 +149,9 @@ class _Stage:
             folds.append(replace(fold, neighbors=near))
         ends = {_alone(one): self.task.ends[one] for one in trainings if one in self.task.ends}
         its_own: dict[str, Any] = {"build": _builder(kind), "ends": ends}
-        return replace(self.task, plan=plan, folds=tuple(folds), circles={}, begins={}, **its_own)
+        return replace(
+            self.task, plan=plan, folds=tuple(folds), circles={}, layers=(), begins={}, **its_own
+        )
 
     def _normed(self, lane: Lane) -> Trained:
         """Divide weights by the power of their norm that fits validation rows best."""
@@ -146,7 +162,8 @@ class _Stage:
         losses = [_balanced_loss(place.fold, *layer) for layer in layers]
         best = int(np.argmin(losses)) if ends is None else ends - 1
         kernel, bias = layers[best]
-        logits = [x @ kernel + bias for x in (place.fold.validation_x, place.fold.test_x)]
+        parts = (place.fold.validation_x, place.fold.test_x)
+        logits = [(x @ kernel + bias).astype(np.float32) for x in parts]
         score = validate(self.task, place.fold, best, logits[0])
         weights = self._weights(place, *place.own_layer(kernel, bias))
         seconds = perf_counter() - begun
@@ -156,7 +173,11 @@ class _Stage:
         """Return the network's weights with another last layer."""
         head = {id(self.stages.head.kernel): kernel, id(self.stages.head.bias): bias}
         pairs = zip(self.network.weights, place.first.weights, strict=True)
-        return [head.get(id(variable), value).astype(value.dtype) for variable, value in pairs]
+        # What is not of the head is shared, not copied: there is a lane a remedy, fold and seed.
+        return [
+            head.get(id(variable), value).astype(value.dtype, copy=False)
+            for variable, value in pairs
+        ]
 
 
 def _alone(training: Training) -> Training:

@@ -11,8 +11,11 @@ from numbers import Real
 from os import PathLike
 from typing import Any
 
+import keras
+
 from kilter._errors import ArgumentError, ArgumentTypeError, did_you_mean
 from kilter._numbers import is_whole
+from kilter.augment.image import find_layers
 from kilter.comparison.remedy import Decide, Remedy, find_remedies
 from kilter.comparison.training import Draw, Loss, Training, with_needs
 from kilter.models import find_build
@@ -93,6 +96,11 @@ class Plan:
     confirm : int
         So many of the remedies for the last layer that are best on validation rows are trained
         end to end as well, where they have such a form.
+    augment : str, layer or sequence of layers, optional
+        What changes images in training: ``light``, ``strong``, or Keras layers.
+    augment_share : float
+        Share of the rows of the largest class that are changed. A class of which there are
+        1/k as many rows has ``1 - (1 - augment_share) / k``: the rarer, the more.
     """
 
     remedies: tuple[Remedy, ...]
@@ -114,6 +122,8 @@ class Plan:
     min_recall: float | None = None
     costs: tuple[tuple[float, ...], ...] | None = None
     confirm: int = 0
+    augment: Any = None
+    augment_share: float = 1.0
 
     def __post_init__(self) -> None:
         counts = LEAST if self.batch_size is None else {**LEAST, "batch_size": 1}
@@ -130,6 +140,10 @@ class Plan:
         _check_choice("metric", self.metric, METRICS)
         if isinstance(self.build, str | PathLike):
             object.__setattr__(self, "build", find_build(str(self.build)))
+        if self.augment is not None:
+            find_layers(self.augment)
+        if not 0 <= self.augment_share <= 1:
+            raise ArgumentError(f"`augment_share` must be from 0 to 1; got {self.augment_share}.")
         if self.build is not None:
             object.__setattr__(self, "network", OWN)
         elif self.network != OWN:  # which a plan from JSON may have
@@ -182,17 +196,27 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON can hold it."""
-        given = dataclasses.asdict(dataclasses.replace(self, build=None))
+        given = dataclasses.asdict(dataclasses.replace(self, build=None, augment=None))
         del given["build"]
+        given["augment"] = self._augment_to_json()
         plain: dict[str, Any] = json.loads(json.dumps(given))
         return plain
+
+    def _augment_to_json(self) -> Any:
+        if self.augment is None or isinstance(self.augment, str):
+            return self.augment
+        return [keras.saving.serialize_keras_object(layer) for layer in find_layers(self.augment)]
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Plan:
         """Make the plan again."""
         remedies = tuple(map(_remedy, plain["remedies"]))
         costs = plain["costs"] and tuple(tuple(row) for row in plain["costs"])
+        augment = plain.get("augment")
+        if isinstance(augment, list):
+            augment = [keras.saving.deserialize_keras_object(layer) for layer in augment]
         changed = {"remedies": remedies, "hidden": tuple(plain["hidden"]), "costs": costs}
+        changed["augment"] = augment
         return cls(**{**plain, **changed})
 
 

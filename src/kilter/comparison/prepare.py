@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event
 from typing import Any
@@ -11,13 +11,16 @@ import keras
 
 from kilter._errors import ArgumentError
 from kilter._types import Dataset, Split
+from kilter.augment.image import find_layers
 from kilter.comparison.executors.base import EncodedFold, Lane, Task
 from kilter.comparison.folds import encode
 from kilter.comparison.plan import NETWORKS, OWN, Plan
-from kilter.comparison.training import with_needs
+from kilter.comparison.remedy import Remedy
+from kilter.comparison.training import Training, with_needs
 from kilter.data import rarest_class, split
 from kilter.data.encode import SCALES
 from kilter.models import convnet, mlp, own_network, tabm, warn_if_lost
+from kilter.models.stages import part
 
 Shape = tuple[int, ...]
 Build = Callable[[Shape, int, int], keras.Model]
@@ -27,6 +30,7 @@ ROWS = {"table": "a table", "image": "images"}
 
 def prepare(plan: Plan, dataset: Dataset) -> tuple[tuple[Split, ...], Task]:
     """Split and encode a dataset; return the folds and what an executor needs to train."""
+    _require_network(plan, dataset.schema.kind)  # before neighbours are searched
     splits = split(dataset, plan.folds, plan.seed)
     task = make_task(plan, dataset, encode(splits, dataset.schema, plan).folds)
     if plan.network == OWN:
@@ -39,7 +43,10 @@ def make_task(plan: Plan, dataset: Dataset, folds: tuple[EncodedFold, ...]) -> T
     _require_network(plan, dataset.schema.kind)
     build = _builder(plan, int(folds[0].blendable.sum()) // SCALES)
     n_classes, positive = len(dataset.schema.classes), rarest_class(dataset.learned_labels)
-    return Task(plan, folds, n_classes, positive, build, Event())
+    layers = find_layers(plan.augment) if plan.augment is not None else ()
+    task = Task(plan, folds, n_classes, positive, build, Event(), layers=layers)
+    _require_last_layer(task)
+    return task
 
 
 def _require_network(plan: Plan, kind: str) -> None:
@@ -50,14 +57,45 @@ def _require_network(plan: Plan, kind: str) -> None:
             f"`{plan.network}`. Leave it out, or give a network of your own as `build`."
         )
     if kind == "table":
+        if plan.augment is not None:
+            raise ArgumentError(
+                "`augment` is for images, and these are rows of a table; got "
+                f"{plan.augment!r:.80}. Leave it out: `smote` makes new rows of a table."
+            )
         return
     for remedy in plan.remedies:
-        if any(one.draw.synthetic and one.head is None for one in with_needs(remedy.trainings)):
+        if any(one.draw.synthetic and one.head is None for one in _all_of(remedy)):
             raise ArgumentError(
                 f"`remedies` has `{remedy.name}`, which makes rows between neighbours. Between the "
                 "pixels of two images lies no image: it would be a double exposure. Leave it out; "
                 "`head-smote` makes them between the features that a network has learned."
             )
+
+
+def _require_last_layer(task: Task) -> None:
+    """Raise unless the network has one to learn anew, if a remedy wants that."""
+    plan = task.plan
+    wanting = [one.name for one in plan.remedies if any(each.head for each in _all_of(one))]
+    if not wanting:
+        return
+    if plan.network == "tabm":
+        raise ArgumentError(
+            f"`remedies` has {_named(wanting)} for the last layer of a network, and `network` "
+            "tabm has one for each of its members. Take `network` mlp (`--network mlp`), or leave "
+            "them out."
+        )
+    try:
+        part(task.network(0, 0))
+    except ArgumentError as error:
+        raise ArgumentError(f"{error} Here those are {_named(wanting)}.") from None
+
+
+def _all_of(remedy: Remedy) -> tuple[Training, ...]:
+    return with_needs(remedy.trainings)
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _builder(plan: Plan, numbers: int) -> Build:

@@ -20,6 +20,7 @@ from kilter._types import Dataset, Split
 from kilter.artifact import Model
 from kilter.comparison.executors.base import Executor, Lane, Trained
 from kilter.comparison.folds import encode_all
+from kilter.comparison.heads import POWERS
 from kilter.comparison.judge import (
     by_training,
     calibrate,
@@ -31,7 +32,7 @@ from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import make_task
 from kilter.comparison.remedy import Remedy
 from kilter.comparison.rounds import train_in_rounds
-from kilter.comparison.training import Training, with_needs
+from kilter.comparison.training import NORM, Training, with_needs
 from kilter.data import Encoder, rarest_class
 from kilter.decide import Calibrator, Threshold
 from kilter.ensemble import Average, Joint, join_networks
@@ -95,11 +96,16 @@ def without_folds(executor: Executor, plan: Plan, dataset: Dataset, remedy: Reme
         stacklevel=2,
     )
     n_classes = len(dataset.schema.classes)
-    half = dict.fromkeys(with_needs(remedy.trainings), max(1, plan.epochs // 2))
+    half = {one: _half(one, plan) for one in with_needs(remedy.trainings)}
     joint = Average.plain(len(remedy.members), n_classes) if remedy.members else None
     encoder, network = refit(executor, plan, dataset, remedy, half, joint)
     nothing = Calibrator(1.0, (0.0,) * n_classes)
     return Model(dataset.schema, encoder, network, nothing, Threshold.plain(n_classes))
+
+
+def _half(training: Training, plan: Plan) -> int:
+    """Return half of the epochs; of powers to divide weights by their norm, that in the middle."""
+    return len(POWERS) // 2 + 1 if training.head == NORM else max(1, plan.epochs // 2)
 
 
 def refit(
@@ -131,7 +137,7 @@ def refit(
 def _in_all(training: Training, epochs: Mapping[Training, int]) -> int:
     """Return its epochs, with those of what it goes on from."""
     before = 0 if training.after is None else _in_all(training.after, epochs)
-    return epochs[training] + before
+    return before + (0 if training.head == NORM else epochs[training])
 
 
 def best_epochs(trained: Sequence[Trained]) -> int:

@@ -135,6 +135,11 @@ class Remedy:
                 )
 
     def _check_head(self) -> None:
+        if self.members:
+            raise ArgumentError(
+                f"`head` must be None for a remedy with members; got `{self.head}` for "
+                f"`{self.name}`. Give each member its own."
+            )
         if self.head not in HEADS:
             raise ArgumentError(
                 f"`head` must be one of {', '.join(HEADS)}, or None; got `{self.head}`."
@@ -144,6 +149,11 @@ class Remedy:
             raise ArgumentError(
                 f"`head` {NORM} trains nothing, so it takes no draw and no loss of its own. Leave "
                 "them out."
+            )
+        if self.draw.paced:
+            raise ArgumentError(
+                "`draw` must not be paced where only a `head` learns. Leave `paced` out: `part` "
+                "alone takes another subset."
             )
         if self.after is None:
             object.__setattr__(self, "after", Remedy("none"))

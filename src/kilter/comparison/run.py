@@ -194,7 +194,7 @@ def forecast(
         whole += whole[: plan.folds * plan.seeds] * plan.confirm
     training = trainer.forecast(task, whole)
     # Networks on all rows take as many more steps.
-    extra = plan.seeds * len(dataset) / len(task.folds[0].x) / training.trainings
+    extra = plan.seeds * len(dataset.learned_labels) / len(task.folds[0].x) / training.trainings
     return replace(
         training,
         trainings=training.trainings + plan.seeds,

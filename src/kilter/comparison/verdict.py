@@ -152,6 +152,8 @@ def _it_helps(plan: Plan, compared: Sequence[Against], chosen: Against) -> list[
 
 def _more_training(plan: Plan, remedy: Remedy) -> list[str]:
     members = len(remedy.trainings)
+    if remedy.after is not None and remedy.head is not None:
+        return [f"It is the best network of {remedy.after.name}, with another last layer."]
     if remedy.after is not None:
         return [
             f"It goes on from the best network of {remedy.after.name}: a second training alone may "

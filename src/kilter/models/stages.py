@@ -10,6 +10,10 @@ from keras import ops
 
 from kilter._errors import ArgumentError
 from kilter._export import register
+from kilter.models.own import Logits
+
+PLAIN = ("linear", "softmax", "log_softmax")
+"""Activations behind a last layer that leave its probabilities as they are, seen as logits."""
 
 
 class Stages(NamedTuple):
@@ -46,9 +50,10 @@ def part(model: keras.Model) -> Stages:
         head = None
     if head is None or head.units != model.output_shape[-1] or not head.use_bias:
         raise ArgumentError(
-            "`build` must give a network that ends in `Dense(n_classes)`, made by Keras's "
-            "functional API or `keras.Sequential`, so that its last layer can learn anew. End it "
-            "so, or leave remedies for the last layer out."
+            "`build` must give a network that ends in `Dense(n_classes)`, with a bias and no "
+            "activation but softmax, made by Keras's functional API or `keras.Sequential`: else "
+            "its last layer cannot learn anew. End it so, or name `remedies` without those for "
+            "the last layer."
         )
     return Stages(keras.Model(model.inputs, tensor), head)
 
@@ -59,9 +64,11 @@ def _before_head(model: Any) -> tuple[Any, Any]:
     while True:
         layer, given = _producer(tensor)
         if isinstance(layer, keras.layers.Dense):
-            return given, layer
+            return (given, layer) if _is_plain(layer.activation) else (None, None)
         if isinstance(layer, keras.Model):
             inner, head = _before_head(layer)
+            if head is None:
+                return None, None
             return keras.Model(layer.inputs, inner)(given), head
         if not _only_scales(layer):
             return None, None
@@ -75,8 +82,13 @@ def _producer(tensor: Any) -> tuple[Any, Any]:
 
 
 def _only_scales(layer: Any) -> bool:
-    kinds = (keras.layers.Activation, keras.layers.Softmax, keras.layers.Identity)
-    return isinstance(layer, kinds) or type(layer).__name__ == "Logits"
+    if isinstance(layer, keras.layers.Activation):
+        return _is_plain(layer.activation)
+    return isinstance(layer, keras.layers.Softmax | keras.layers.Identity | Logits)
+
+
+def _is_plain(activation: Any) -> bool:
+    return getattr(activation, "__name__", "") in PLAIN
 
 
 @register

@@ -98,3 +98,32 @@ def test_lanes_are_values() -> None:
 def test_an_executor_must_train() -> None:
     with pytest.raises(TypeError, match="train"):
         Executor()  # type: ignore[abstract]
+
+
+def test_rarer_classes_are_changed_more_often(task_of) -> None:
+    task = task_of(3, remedies=[])
+    counts = task.folds[0].layout.counts
+    assert task.chances(0).tolist() == [1, 1, 1]
+    given = replace(task, plan=replace(task.plan, augment_share=0.4))
+    expected = [1 - 0.6 * count / counts.max() for count in counts]
+    np.testing.assert_allclose(given.chances(0), expected, rtol=1e-6)
+
+
+def test_what_changes_rows_draws_by_the_seed_and_is_not_in_the_network(task_of) -> None:
+    noise = keras.layers.GaussianNoise(1.0, seed=0)
+    task = replace(task_of(2, remedies=[], seeds=2), layers=(noise,))
+    x, chances = task.folds[0].x, np.ones(len(task.folds[0].x), np.float32)
+
+    def trained_on(fold: int, seed: int) -> np.ndarray:
+        network = task.network(fold, seed)
+        taught = task.taught(network, seed)
+        assert [id(one) for one in taught.trainable_variables] == [
+            id(one) for one in network.trainable_variables
+        ]
+        front = next(layer for layer in taught.layers if type(layer).__name__ == "Augmented")
+        return keras.ops.convert_to_numpy(front([x, chances], training=True))
+
+    np.testing.assert_array_equal(trained_on(0, 0), trained_on(1, 0))
+    assert np.abs(trained_on(0, 0) - trained_on(0, 1)).max() > 0.5
+    network = task.network(0, 0)
+    assert replace(task, layers=()).taught(network, 0) is network

@@ -35,6 +35,7 @@ def numbers_of(lanes: Sequence[Lane]) -> Numbers:
             np.int32(5),
             lane.training.draw.quotas(COUNTS, 3, 16),
             Loss().numbers(COUNTS),
+            np.ones(len(COUNTS), np.float32),
         )
         for lane in lanes
     ]

@@ -68,3 +68,48 @@ def test_dropout_masks_are_the_same_too(task_of, in_order):
     for one, other in zip(lanes, alone, strict=True):
         assert one.epoch == other.epoch
         np.testing.assert_allclose(one.validation, other.validation, atol=LOGITS)
+
+
+def an_image_task(**settings):
+    """Two folds of squares that are brighter on the left or on the right."""
+    from kilter._types import Column, Dataset, Images, Schema
+    from kilter.comparison.plan import Plan
+    from kilter.comparison.prepare import prepare
+
+    def build(shape, n_classes):
+        scaled = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+        return keras.Sequential([keras.Input(shape), *scaled, keras.layers.Dense(n_classes)])
+
+    rng = np.random.default_rng(0)
+    labels = (np.arange(120) % 6 == 0).astype(int)
+    pixels = rng.integers(0, 200, (120, 8, 8, 1)).astype(np.uint8)
+    for row, label in enumerate(labels):
+        pixels[row, :, 4 * label : 4 * label + 4] += 30
+    schema = Schema((Column("image", "image", shape=(8, 8, 1)),), "folder", ("left", "right"))
+    dataset = Dataset("squares", schema, Images(pixels, np.arange(120).astype(str)), labels)
+    usual = {
+        "folds": 2,
+        "seeds": 1,
+        "epochs": 3,
+        "patience": 3,
+        "learning_rate": 0.05,
+        "build": build,
+    }
+    return prepare(Plan.make(["mixup"], kind="image", **usual, **settings), dataset)[1]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="what is drawn is JAX's own")
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_augmentation_is_the_same_too(in_order, share):
+    from kilter.augment import RandomAffine
+    from kilter.comparison.executors.lanes import Lanes
+
+    turned = RandomAffine(rotation=20, flip="horizontal", seed=0)
+    task = an_image_task(augment=turned, augment_share=share)
+    lanes = in_order(Lanes().train(task, lanes_of(task.plan)))
+    alone = in_order(Sequential().train(task, lanes_of(task.plan)))
+    plain = in_order(Sequential().train(an_image_task(), lanes_of(task.plan)))
+    for one, other, without in zip(lanes, alone, plain, strict=True):
+        assert one.epoch == other.epoch
+        np.testing.assert_allclose(one.validation, other.validation, atol=LOGITS)
+        assert np.abs(one.validation - without.validation).max() > 2 * LOGITS

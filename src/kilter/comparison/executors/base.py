@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kilter.augment.image import Augmented
 from kilter.comparison.plan import Plan
 from kilter.comparison.training import BATCH, Training
 from kilter.sampling import Layout, key_words, philox, shuffle_classes
@@ -21,6 +22,8 @@ LOSS_SHARE = 0.01
 """Of the log loss, taken off the average precision: so epochs that rank the rows alike, all of
 them without a fault even, are told apart. It is too little to weigh more than a better rank
 does: class weights and resampling distort probabilities, and with them the log loss."""
+
+AUGMENT = 1 << 16  # number of the first random state of what changes rows; networks have fewer
 
 MOST_LOSS = 10.0  # of it that counts
 
@@ -110,7 +113,7 @@ class Task:
     the rarest class. ``stop`` asks the executor to end early. Trainings named in ``ends`` take so
     many epochs, and their last network counts rather than that of the best validation score.
     ``circles`` has those of (fold, seed) in which rows do not stand by chance, ``begins`` the
-    weights of (training, fold, seed) that others go on from.
+    weights of (training, fold, seed) that others go on from. ``layers`` change rows in training.
     """
 
     plan: Plan
@@ -122,6 +125,7 @@ class Task:
     ends: Mapping[Training, int] = field(default_factory=dict)
     circles: Mapping[tuple[int, int], np.ndarray] = field(default_factory=dict)
     begins: Mapping[tuple[Training, int, int], list[np.ndarray]] = field(default_factory=dict)
+    layers: tuple[keras.layers.Layer, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -190,9 +194,7 @@ class Task:
         """
         mixed = int(key_words(self.plan.seed, fold, seed)[0])
         model = self.build(self.shape, self.n_classes, mixed % 2**30)
-        for number, state in enumerate(seed_states(model)):
-            word = int(key_words(self.plan.seed, seed, number)[0])
-            state.assign(np.array([word % 2**31, 0]))
+        self._seed(seed_states(model), seed)
         return model
 
     def beginning(self, lane: Lane) -> keras.Model:
@@ -201,6 +203,33 @@ class Task:
         if lane.training.after is not None:
             model.set_weights(self.begins[lane.training.after, lane.fold, lane.seed])
         return model
+
+    def taught(self, model: keras.Model, seed: int) -> keras.Model:
+        """Return what is trained: the network, with what changes rows before it if anything does.
+
+        It takes rows and their chances to be changed then, as `chances` has them by class.
+        """
+        if not self.layers:
+            return model
+        rows, chances = keras.Input(self.shape, dtype=self.dtype.name), keras.Input(())
+        layers = [layer.__class__.from_config(layer.get_config()) for layer in self.layers]
+        changed = Augmented(layers, 0)([rows, chances])
+        taught = keras.Model([rows, chances], model(changed))
+        own = {id(state) for state in seed_states(model)}
+        others = [state for state in seed_states(taught) if id(state) not in own]
+        self._seed(others, seed, first=AUGMENT)
+        return taught
+
+    def chances(self, fold: int) -> np.ndarray:
+        """Return with which chance a row of each class is changed, float32 of shape (classes,)."""
+        counts = self.folds[fold].layout.counts
+        share = self.plan.augment_share
+        return (1 - (1 - share) * counts / counts.max()).astype(np.float32)
+
+    def _seed(self, states: Sequence[Any], seed: int, first: int = 0) -> None:
+        for number, state in enumerate(states, first):
+            word = int(key_words(self.plan.seed, seed, number)[0])
+            state.assign(np.array([word % 2**31, 0]))
 
     def optimizer(self) -> keras.optimizers.Optimizer:
         """Make the optimizer, new."""

@@ -37,7 +37,8 @@ from kilter.sampling import BaseDraws, draw_base, draw_rows, mix, mix_batch
 class Numbers(NamedTuple):
     """What a lane is, in numbers; of a block, with a leading lane axis.
 
-    ``fold`` and ``circle`` say which rows of `Data` are its own, ``epochs`` when it ends.
+    ``fold`` and ``circle`` say which rows of `Data` are its own, ``epochs`` when it ends,
+    ``chances`` by class how often rows are changed before the network sees them.
     """
 
     fold: Tree
@@ -45,6 +46,7 @@ class Numbers(NamedTuple):
     epochs: Tree
     quotas: Tree
     loss: Tree
+    chances: Tree
 
 
 class Shared(NamedTuple):
@@ -81,40 +83,33 @@ class Program:
         self.score_in_turn = False
         self.rows_at_once = sys.maxsize
         self.model = task.network(0, 0)
+        self.taught = task.taught(self.model, 0)
         self.optimizer = task.optimizer()
         self.optimizer.build(self.model.trainable_variables)
-        seeds = {id(variable) for variable in seed_states(self.model)}
-        self.is_seed = [id(variable) in seeds for variable in self.model.non_trainable_variables]
-        x = np.zeros((task.batch_size, *task.shape), task.dtype)
+        x: Any = np.zeros((task.batch_size, *task.shape), task.dtype)
+        if task.layers:
+            x = [x, np.zeros(task.batch_size, np.float32)]
         labels: Any = np.zeros(task.batch_size, np.int32)
         if task.blends:
             labels = np.zeros((task.batch_size, task.n_classes), np.float32)
         loss = Loss().numbers(np.ones(task.n_classes))
-        self._seeds, carry = self._begin(self.model)
+        self._seeds, carry = self._begin(self.taught)
         self.stages = stage(self._update, self._seeds, carry, x, labels, loss)
 
     def _begin(self, network: Any) -> tuple[Tree, Tree]:
         """Return the random state of a network's layers, and what training changes beside it."""
         to_numpy = keras.ops.convert_to_numpy
         trainable = [to_numpy(v) for v in network.trainable_variables]
-        other, seeds = self._part([to_numpy(v) for v in network.non_trainable_variables])
+        other, seeds = _part(network, [to_numpy(v) for v in network.non_trainable_variables])
         return seeds, (trainable, other, [to_numpy(v) for v in self.optimizer.variables])
 
     # -- one lane ----------------------------------------------------------------------
 
-    def _join(self, other: list[Any], seeds: list[Any]) -> list[Any]:
-        others, states = iter(other), iter(seeds)
-        return [next(states) if is_seed else next(others) for is_seed in self.is_seed]
-
-    def _part(self, non_trainable: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        pairs = list(zip(non_trainable, self.is_seed, strict=True))
-        return [v for v, seed in pairs if not seed], [v for v, seed in pairs if seed]
-
     def _loss(
         self, trainable: Tree, other: Tree, seeds: Tree, x: Any, labels: Any, numbers: Any
     ) -> Any:
-        non_trainable = self._join(other, seeds)
-        logits, non_trainable, penalties = self.model.stateless_call(
+        non_trainable = _join(self.taught, other, seeds)
+        logits, non_trainable, penalties = self.taught.stateless_call(
             trainable, non_trainable, x, training=True, return_losses=True
         )
         labels, logits, _ = each_member(labels, logits)
@@ -126,7 +121,7 @@ class Program:
         trainable, other, optimizer = carry
         gradient = jax.grad(self._loss, has_aux=True)
         gradients, non_trainable = gradient(trainable, other, seeds, x, labels, loss)
-        other, seeds = self._part(non_trainable)
+        other, seeds = _part(self.taught, non_trainable)
         trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
         return seeds, (trainable, other, optimizer)
 
@@ -142,12 +137,15 @@ class Program:
         """Fetch the rows and labels of a batch, and mix them if any lane does."""
         rows, labels, tickets, shares = batch
         offset = data.offsets[numbers.fold]
+        chances = numbers.chances[labels]
         x = data.x[offset + rows]
         if self.task.blends:
             quotas, n_classes = numbers.quotas, self.task.n_classes
             partners = tickets % self.task.batch_size
             x, labels = mix_batch(jnp, quotas, x, labels, partners, shares, n_classes)
             shares = jnp.where(quotas.kappa > 0, 0, shares)
+        if self.task.layers:
+            return [x, chances], labels
         if data.neighbors is None:
             return x, labels
         k = self.task.plan.neighbors
@@ -188,7 +186,8 @@ class Program:
 
     def _logits(self, trainable: Tree, other: Tree, x: Any) -> Any:
         """Return the logits of these rows in float32, working out as many at once as fit in."""
-        non_trainable = self._join(other, self._seeds)
+        _, seeds = _part(self.model, self.model.non_trainable_variables)
+        non_trainable = _join(self.model, other, [jnp.asarray(seed.value) for seed in seeds])
 
         def call(x: Any) -> Any:
             logits, _ = self.model.stateless_call(trainable, non_trainable, x, training=False)
@@ -262,7 +261,8 @@ class Program:
         batch = [rows, rows, rows, rows.astype(np.float32)]
         even, nothing = np.ones(self.task.n_classes, np.int64), np.int32(0)
         quotas = Draw().quotas(even, self.task.steps, self.task.batch_size)
-        numbers = Numbers(nothing, nothing, nothing, quotas, Loss().numbers(even))
+        chances = np.ones(self.task.n_classes, np.float32)
+        numbers = Numbers(nothing, nothing, nothing, quotas, Loss().numbers(even), chances)
         fetched = jax.make_jaxpr(partial(self._rows, data, np.bool_(True)))(numbers, batch)
         return count_work(*fetched.jaxpr.eqns, *self.stages.late)
 
@@ -279,23 +279,42 @@ class Program:
                 np.int32(task.epochs(lane.training)),
                 draw.quotas(counts, task.steps, task.batch_size),
                 loss.numbers(counts),
+                task.chances(lane.fold),
             )
 
         return stack_trees([of_lane(lane) for lane in lanes])
 
     def initial(self, lane: Lane) -> tuple[Tree, State]:
         """Return the random state and the state that a lane begins in."""
-        seeds, (trainable, other, optimizer) = self._begin(self.task.beginning(lane))
+        network = self.task.taught(self.task.beginning(lane), lane.seed)
+        seeds, (trainable, other, optimizer) = self._begin(network)
         score = (np.float32(DIVERGED), np.int32(0), np.bool_(False))
         return seeds, State(trainable, other, optimizer, (trainable, other), *score)
 
     def weights(self, trainable: list[Any], other: list[Any]) -> list[np.ndarray]:
         """Put a lane's variables into the order of ``model.weights``."""
         model = self.model
-        others, _ = self._part(model.non_trainable_variables)
+        others, _ = _part(model, model.non_trainable_variables)
         variables = [*model.trainable_variables, *others]
         values = {id(v): a for v, a in zip(variables, [*trainable, *other], strict=True)}
         return [values[id(variable)] for variable in model.weights]
+
+
+def _is_seed(network: Any) -> list[bool]:
+    seeds = {id(variable) for variable in seed_states(network)}
+    return [id(variable) in seeds for variable in network.non_trainable_variables]
+
+
+def _join(network: Any, other: list[Any], seeds: list[Any]) -> list[Any]:
+    """Put what does not train into the network's order: random states and the rest."""
+    others, states = iter(other), iter(seeds)
+    return [next(states) if is_seed else next(others) for is_seed in _is_seed(network)]
+
+
+def _part(network: Any, non_trainable: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Part what does not train: random states come last."""
+    pairs = list(zip(non_trainable, _is_seed(network), strict=True))
+    return [v for v, seed in pairs if not seed], [v for v, seed in pairs if seed]
 
 
 def _mixed(data: Data, offset: Any, rows: Any, columns: Any, shares: Any, x: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -77,16 +78,17 @@ class _Network:
 
     def __init__(self, task: Task, lane: Lane) -> None:
         self.model = task.network(lane.fold, lane.seed)
-        self._variables = list(self.model.variables)  # without those of optimizer and metrics
+        self.taught = task.taught(self.model, lane.seed)
+        self._variables = list(self.taught.variables)  # without those of optimizer and metrics
         loss = keras_loss(_loss_numbers(task, lane))
-        self.model.compile(optimizer=task.optimizer(), loss=loss)
-        self.model.optimizer.build(self.model.trainable_variables)
-        optimizer = self.model.optimizer.variables
+        self.taught.compile(optimizer=task.optimizer(), loss=loss)
+        self.taught.optimizer.build(self.model.trainable_variables)
+        optimizer = self.taught.optimizer.variables
         self._optimizer = [(one, keras.ops.convert_to_numpy(one).copy()) for one in optimizer]
 
     def begin(self, task: Task, lane: Lane) -> keras.Model:
         """Return the network as a lane begins with it."""
-        beginning = task.beginning(lane).variables
+        beginning = task.taught(task.beginning(lane), lane.seed).variables
         for variable, value in [*zip(self._variables, beginning, strict=True), *self._optimizer]:
             variable.assign(value)
         return self.model
@@ -109,7 +111,7 @@ def _train(task: Task, lane: Lane, network: _Network) -> Trained | None:
             return None
         x, y = epoch_rows(task, lane, epoch)
         # One epoch a call, in the order drawn: no callback has to count epochs.
-        model.fit(x, y, batch_size=task.batch_size, shuffle=False, verbose=0)
+        network.taught.fit(x, y, batch_size=task.batch_size, shuffle=False, verbose=0)
         now = validate(task, fold, epoch, predict(model, fold.validation_x))
         if now > score:
             score, best_epoch, best = now, epoch, model.get_weights()
@@ -127,10 +129,11 @@ def keras_loss(numbers: LossNumbers) -> CrossEntropy:
     return CrossEntropy(weights, margins, scale, float(gamma), from_logits=True)
 
 
-def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[Any, np.ndarray]:
     """Return the encoded rows and labels that a lane sees in an epoch, in order.
 
-    Labels are rows of shares (rows, classes) if any training of the task mixes them.
+    Labels are rows of shares (rows, classes) if any training of the task mixes them. Rows come
+    with their chances to be changed if there is anything that changes them.
     """
     fold = task.folds[lane.fold]
     quotas = lane.training.draw.quotas(fold.layout.counts, task.steps, task.batch_size)
@@ -138,11 +141,13 @@ def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[np.ndarray, np.ndarr
     rows, labels, tickets, shares = draw_epoch(
         quotas, fold.layout, circle, key, epoch, task.steps, task.batch_size
     )
-    x = fold.x[rows]
+    x, chances = fold.x[rows], task.chances(lane.fold)[labels]
     if task.blends:
         batch = np.arange(len(rows)) // task.batch_size * task.batch_size
         partners = batch + tickets % task.batch_size
         x, labels = mix_batch(np, quotas, x, labels, partners, shares, task.n_classes)
+    if task.layers:
+        return [x, chances], labels
     if not len(fold.neighbors) or quotas.kappa > 0:
         return x, labels
     k = task.plan.neighbors
