@@ -39,18 +39,29 @@ def test_draws_by_hand(name: str, slots: list[int], pool: list[int]) -> None:
     assert numbers.slots.tolist() == slots
     assert numbers.pool.tolist() == pool
     assert int(numbers.per_batch) == (name == "balanced-batches")
-    assert all(np.asarray(field).dtype == np.int32 for field in numbers[:-1])
-    assert numbers.kappa == 0
+    whole = numbers._replace(kappa=np.int32(0))
+    assert all(np.asarray(field).dtype == np.int32 for field in whole)
+    assert (numbers.kappa, numbers.tail, numbers.cut) == (0, 0, 0)
 
 
 def test_only_smote_mixes_and_only_what_a_class_lacks() -> None:
     np.testing.assert_allclose(quotas("smote").mixed / TICKETS, [0, 0.9, 89 / 90], atol=1e-6)
-    for name in REMEDIES.keys() - {"smote", "head-smote", "cluster-smote", "mixup", "remix"}:
+    others = {"mixup", "remix", "cutmix", "cmo", "mixup-drw"}
+    for name in REMEDIES.keys() - {"smote", "head-smote", "cluster-smote"} - others:
         assert not quotas(name).mixed.any()
 
 
-@pytest.mark.parametrize(("name", "kappa"), [("mixup", np.inf), ("remix", 3)])
-def test_mixup_mixes_every_row(name: str, kappa: float) -> None:
+@pytest.mark.parametrize(
+    ("name", "kappa", "tail", "cut"),
+    [
+        ("mixup", np.inf, 0, 0),
+        ("remix", 3, 0, 0),
+        ("cutmix", np.inf, 0, 1),
+        ("cmo", np.inf, 1, 1),
+    ],
+)
+def test_mixtures_are_of_every_row(name: str, kappa: float, tail: int, cut: int) -> None:
+    assert (quotas(name).tail, quotas(name).cut) == (tail, cut)
     assert quotas(name).mixed.tolist() == [TICKETS] * 3
     assert quotas(name).kappa == kappa
     assert quotas(name).slots.tolist() == quotas("none").slots.tolist()

@@ -18,6 +18,7 @@ from kilter.sampling import (
     draw_base,
     draw_epoch,
     draw_rows,
+    find_partners,
     key_words,
     mix,
     mix_batch,
@@ -302,7 +303,9 @@ def blended(kappa: float, xp: Any = np, n: int = 40) -> tuple[np.ndarray, ...]:
     x, labels = rng.normal(size=(n, 3)).astype(np.float32), rng.integers(0, 3, n)
     partners, shares = rng.integers(0, n, n), rng.random(n).astype(np.float32)
     numbers = NATURAL._replace(kappa=np.float32(kappa))
-    found = mix_batch(xp, numbers, *map(xp.asarray, (x, labels, partners, shares)), 3)
+    tickets = rng.integers(0, TICKETS, n)
+    both = (x, labels, x[partners], labels[partners], tickets, shares)
+    found = mix_batch(xp, numbers, *map(xp.asarray, both), 3)
     return (x, labels, partners, shares, *map(np.asarray, found))
 
 
@@ -338,3 +341,63 @@ def test_blending_is_the_same_on_jax() -> None:
     jnp = pytest.importorskip("jax.numpy")
     for found, expected in zip(blended(4, jnp), blended(4), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def cut(shares: np.ndarray, xp: Any = np, side: tuple[int, int] = (20, 30)) -> tuple:
+    """Cut parts of black images out of white ones; rows are of class 0, partners of class 1."""
+    n = len(shares)
+    rng = np.random.default_rng(0)
+    white, black = np.full((n, *side, 1), 255, np.uint8), np.zeros((n, *side, 1), np.uint8)
+    tickets = rng.integers(0, TICKETS, n)
+    given = (white, np.zeros(n, int), black, np.ones(n, int), tickets, shares.astype(np.float32))
+    numbers = NATURAL._replace(kappa=np.float32(np.inf), cut=np.int32(1))
+    rows, targets = mix_batch(xp, numbers, *map(xp.asarray, given), 3)
+    return np.asarray(rows)[..., 0], np.asarray(targets)
+
+
+def test_a_cut_is_a_rectangle_and_the_label_its_share() -> None:
+    rows, targets = cut(np.random.default_rng(1).random(200))
+    assert set(np.unique(rows)) == {0, 255}
+    for row, target in zip(rows, targets, strict=True):
+        down, across = (
+            np.flatnonzero((row == 0).any(axis=1)),
+            np.flatnonzero((row == 0).any(axis=0)),
+        )
+        area = len(down) * len(across)
+        assert (row == 0).sum() == area
+        assert len(down) == 0 or (np.diff(down) == 1).all()
+        assert len(across) == 0 or (np.diff(across) == 1).all()
+        np.testing.assert_allclose(target, [1 - area / 600, area / 600, 0], atol=1e-6)
+
+
+def test_cuts_have_the_share_that_was_drawn_and_lie_anywhere() -> None:
+    rows, targets = cut(np.full(2000, 0.09))
+    whole = targets[:, 1].max()
+    assert whole == pytest.approx(0.09, abs=0.016)  # 6 by 9 of 20 by 30 pixels, or one more
+    assert targets[:, 1].mean() < whole  # some reach over the edge
+    covered = (rows == 0).mean(axis=0)
+    assert covered.min() > 0.01
+    assert covered.max() < 0.2
+
+
+def test_cuts_are_the_same_on_jax() -> None:
+    import jax.numpy as jnp
+
+    shares = np.random.default_rng(2).random(100)
+    for mine, its in zip(cut(shares), cut(shares, jnp), strict=True):
+        np.testing.assert_allclose(mine, its, atol=1e-6)
+
+
+def test_partners_of_the_tail_are_of_every_class_alike() -> None:
+    n, starts = 6000, np.array([0, 180, 195])
+    tickets = np.random.default_rng(0).integers(0, TICKETS, n)
+    rows, labels, places = np.arange(n) % 180, np.zeros(n, int), np.arange(n)[::-1]
+    numbers = NATURAL._replace(tail=np.int32(1))
+    found, classes = find_partners(np, numbers, rows, labels, places, tickets, starts)
+    np.testing.assert_allclose(np.bincount(classes) / n, 1 / 3, atol=0.03)
+    for label, (start, count) in enumerate(zip(starts, COUNTS, strict=True)):
+        seen = np.bincount(found[classes == label], minlength=200)
+        assert set(np.flatnonzero(seen)) == set(range(start, start + count))
+        assert seen.max() < 3 * n / 3 / count + 10
+    plain = find_partners(np, NATURAL, rows, labels, places, tickets, starts)
+    np.testing.assert_array_equal(plain, (rows[::-1], labels))

@@ -62,6 +62,11 @@ def _require_network(plan: Plan, kind: str) -> None:
                 "`augment` is for images, and these are rows of a table; got "
                 f"{plan.augment!r:.80}. Leave it out: `smote` makes new rows of a table."
             )
+        if cutting := [one.name for one in plan.remedies if _cuts(one)]:
+            raise ArgumentError(
+                f"`remedies` has `{cutting[0]}`, which cuts a part out of an image, and these are "
+                "rows of a table. Use `mixup` or `remix`."
+            )
         return
     for remedy in plan.remedies:
         if any(one.draw.synthetic and one.head is None for one in _all_of(remedy)):
@@ -96,6 +101,10 @@ def _all_of(remedy: Remedy) -> tuple[Training, ...]:
 
 def _named(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+def _cuts(remedy: Remedy) -> bool:
+    return any(one.draw.cut for one in with_needs(remedy.trainings))
 
 
 def _builder(plan: Plan, numbers: int) -> Build:

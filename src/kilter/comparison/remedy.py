@@ -21,6 +21,7 @@ from kilter.comparison.training import (
     NEIGHBOR,
     NORM,
     SCALE,
+    TAIL,
     Draw,
     Loss,
     Training,
@@ -220,12 +221,16 @@ ENSEMBLES = (
     Remedy("vote", members=THREE, join="vote"),
     Remedy("stack", members=DISTINCT, join="stack"),
 )
+MIXUP = Remedy("mixup", draw=Draw(partner=BATCH))
 MORE = (
     Remedy("cb-focal", loss=Loss(weights="effective", gamma=2)),
     Remedy("vs", loss=Loss(prior=1, scale=0.3)),
     Remedy("cluster-smote", draw=Draw(power=0, partner=CLUSTER)),
-    Remedy("mixup", draw=Draw(partner=BATCH)),
+    MIXUP,
     Remedy("remix", draw=Draw(partner=BATCH, kappa=3)),
+    Remedy("cutmix", draw=Draw(partner=BATCH, cut=True)),
+    Remedy("cmo", draw=Draw(partner=TAIL, cut=True)),
+    Remedy("mixup-drw", loss=Loss(weights="effective"), draw=Draw(partner=BATCH), after=MIXUP),
     Remedy("drw", loss=Loss(weights="effective"), after=REMEDIES["none"]),
     Remedy(
         "ldam-drw",

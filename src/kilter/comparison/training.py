@@ -15,7 +15,7 @@ from kilter.losses.scaling import vs_scale
 from kilter.sampling import TICKETS, Quotas, apportion
 from kilter.weights import scheme_weights
 
-NEIGHBOR, CLUSTER, BATCH = PARTNERS = ("neighbor", "cluster", "batch")
+NEIGHBOR, CLUSTER, BATCH, TAIL = PARTNERS = ("neighbor", "cluster", "batch", "tail")
 ANEW, SCALE, MARGIN, NORM = HEADS = ("anew", "scale", "margin", "norm")
 
 
@@ -31,12 +31,13 @@ class Draw:
         Every class keeps a fixed random subset of as many rows as the rarest has.
     per_batch : bool
         The shares are exact in every batch rather than in every epoch.
-    partner : {"neighbor", "cluster", "batch"}, optional
+    partner : {"neighbor", "cluster", "batch", "tail"}, optional
         What rows are mixed with, anew each time. ``neighbor``: one of the nearest of the class;
         rarer classes are filled up to the largest by such mixtures (SMOTE). ``cluster``: the
         same within clusters of the class, by k-means at most eight of six rows on average;
         fewer than twelve are not parted. ``batch``: every row with any other of its batch, by a
-        share drawn evenly from 0 to 1, and so are their labels (mixup).
+        share drawn evenly from 0 to 1, and so are their labels (mixup). ``tail``: the same with a
+        row of any class, each class as likely.
     neighbors : int
         How many of the nearest; 0 for as many as the plan says, which is the most.
     part : int
@@ -48,6 +49,9 @@ class Draw:
     kappa : float
         With a partner of the batch: a class that is so many times as rare as the other gets
         the label whole where half of the mixture is its own (Remix); 0 for none.
+    cut : bool
+        With a partner of the batch or the tail: a rectangle of the image comes whole from the
+        partner (CutMix; of the tail, CMO).
     """
 
     power: float = 1.0
@@ -58,6 +62,7 @@ class Draw:
     part: int = 0
     paced: bool = False
     kappa: float = 0.0
+    cut: bool = False
 
     def __post_init__(self) -> None:
         if self.part < 0 or (self.paced and not (self.shrink and self.part)):
@@ -70,16 +75,29 @@ class Draw:
                 f"`partner` must be one of {', '.join(PARTNERS)}, or None; got `{self.partner}`."
                 + did_you_mean(str(self.partner), PARTNERS)
             )
-        if self.kappa and not (self.partner == BATCH and self.kappa >= 1):
+        if self.kappa and not (self.blends and self.kappa >= 1):
             raise ArgumentError(
                 f"`kappa` must be at least 1 and needs the partner `{BATCH}`; got {self.kappa} "
                 f"with the partner `{self.partner}`. The paper takes 3."
+            )
+        if self.cut and not self.blends:
+            raise ArgumentError(
+                f"`cut` needs the partner `{BATCH}` or `{TAIL}`; got `{self.partner}`."
+            )
+        if self.partner == TAIL and self.shrink:
+            raise ArgumentError(
+                f"the partner `{TAIL}` may be any row, which `shrink` leaves out. Use one of them."
             )
 
     @property
     def synthetic(self) -> bool:
         """Whether rows are mixed with neighbours."""
         return self.partner in (NEIGHBOR, CLUSTER)
+
+    @property
+    def blends(self) -> bool:
+        """Whether rows are mixed with any others, and labels with theirs."""
+        return self.partner in (BATCH, TAIL)
 
     def earlier(self) -> tuple[Draw, ...]:
         """Return the draws whose trainings have to be there before."""
@@ -91,7 +109,7 @@ class Draw:
         """Work out the numbers for training parts with these class counts (classes,)."""
         unit = batch_size if self.per_batch else steps * batch_size
         lacking = 1 - counts / counts.max()
-        mixed = lacking * self.synthetic + (self.partner == BATCH)
+        mixed = lacking * self.synthetic + self.blends
         pool = np.full_like(counts, counts.min()) if self.shrink else counts
         part = 0 if self.paced else self.part  # a circle of its own begins with its rows
         return Quotas(
@@ -102,7 +120,9 @@ class Draw:
             near=np.int32(self.neighbors),
             per_batch=np.int32(self.per_batch),
             clustered=np.int32(self.partner == CLUSTER),
-            kappa=np.float32((self.kappa or np.inf) if self.partner == BATCH else 0),
+            kappa=np.float32((self.kappa or np.inf) if self.blends else 0),
+            tail=np.int32(self.partner == TAIL),
+            cut=np.int32(self.cut),
         )
 
 

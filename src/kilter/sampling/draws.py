@@ -58,6 +58,8 @@ class Quotas(NamedTuple):
     ``clustered`` is 1 where neighbours are those of the row's cluster. Where ``kappa`` is above
     0 mixtures are with any row of the batch, and of labels as well,
     but for classes that are so many times as rare as the other; infinite if that is none.
+    ``tail`` is 1 where they are with rows of all classes alike instead, ``cut`` where a part of
+    the image comes from the other whole.
     """
 
     slots: Any
@@ -68,6 +70,8 @@ class Quotas(NamedTuple):
     per_batch: Any
     clustered: Any = np.int32(0)
     kappa: Any = np.float32(0)
+    tail: Any = np.int32(0)
+    cut: Any = np.int32(0)
 
 
 def apportion(shares: np.ndarray, total: int) -> np.ndarray:
@@ -234,10 +238,44 @@ def mix(xp: Any, row: Any, partner: Any, share: Any, blendable: Any) -> Any:
     return row + weight * (partner - row)
 
 
-def mix_batch(
-    xp: Any, quotas: Quotas, x: Any, labels: Any, partners: Any, shares: Any, n_classes: int
+def find_partners(
+    xp: Any, quotas: Quotas, rows: Any, labels: Any, places: Any, tickets: Any, starts: Any
 ) -> tuple[Any, Any]:
-    """Mix rows of a batch with others of it, and their labels too (mixup, Remix).
+    """Return which rows those of a batch are mixed with, and their classes.
+
+    Parameters
+    ----------
+    xp : module
+        ``numpy`` or ``jax.numpy``.
+    quotas : Quotas
+        The remedy's numbers.
+    rows, labels : int arrays of shape (rows,)
+        What was drawn.
+    places : int array of shape (rows,)
+        At which place of these the partner of each stands, if it is one of the batch.
+    tickets : int array of shape (rows,)
+        What a row of any class is drawn by, if it is one of those.
+    starts : int array of shape (classes,)
+        First row of each class.
+    """
+    tail = tickets % len(starts)
+    of_tail = starts[tail] + tickets // len(starts) % quotas.pool[tail]
+    chosen = quotas.tail > 0
+    return xp.where(chosen, of_tail, rows[places]), xp.where(chosen, tail, labels[places])
+
+
+def mix_batch(
+    xp: Any,
+    quotas: Quotas,
+    x: Any,
+    labels: Any,
+    other_x: Any,
+    other_labels: Any,
+    tickets: Any,
+    shares: Any,
+    n_classes: int,
+) -> tuple[Any, Any]:
+    """Mix rows of a batch with others, and their labels too (mixup, Remix, CutMix, CMO).
 
     Parameters
     ----------
@@ -247,8 +285,10 @@ def mix_batch(
         The remedy's numbers; nothing is mixed if ``kappa`` is 0.
     x : array of shape (rows, ...)
     labels : int array of shape (rows,)
-    partners : int array of shape (rows,)
-        At which place of ``x`` the partner of each row stands.
+    other_x, other_labels
+        The same of the row that each is mixed with.
+    tickets : int array of shape (rows,)
+        Where in an image a part is cut out hangs on them.
     shares : float array of shape (rows,)
         How much of the partner goes in.
     n_classes : int
@@ -262,16 +302,37 @@ def mix_batch(
 
     References
     ----------
-    Zhang et al., mixup, ICLR 2018; Chou et al., Remix, ECCV workshops 2020.
+    Zhang et al., mixup, ICLR 2018; Chou et al., Remix, ECCV workshops 2020; Yun et al., CutMix,
+    ICCV 2019; Park et al., The majority can help the minority (CMO), CVPR 2022.
     """
     share = xp.where(quotas.kappa > 0, shares, xp.zeros_like(shares))
-    others, classes = labels[partners], xp.arange(n_classes)
-    rows_of = (quotas.pool[labels], quotas.pool[others])
+    weight = share.reshape(-1, *[1] * (x.ndim - 1))
+    if x.ndim == 4:
+        part = _cut_out(xp, x.shape[1:3], tickets, share)
+        weight = xp.where(quotas.cut > 0, part[..., None], weight)
+        share = xp.where(quotas.cut > 0, part.mean(axis=(1, 2)), share)
+    classes = xp.arange(n_classes)
+    rows_of = (quotas.pool[labels], quotas.pool[other_labels])
     kept = kept_share(xp, 1 - share, *rows_of, quotas.kappa, TAU)[:, None]
-    own, other = (classes == named[:, None] for named in (labels, others))
+    own, other = (classes == named[:, None] for named in (labels, other_labels))
     targets = (kept * own + (1 - kept) * other).astype(share.dtype)
-    x, share = x.astype(xp.float32), share.reshape(-1, *[1] * (x.ndim - 1))
-    return x + share * (x[partners] - x), targets
+    x, other_x = x.astype(xp.float32), other_x.astype(xp.float32)
+    return x + weight * (other_x - x), targets
+
+
+def _cut_out(xp: Any, shape: tuple[int, int], tickets: Any, shares: Any) -> Any:
+    """Return 1 where a rectangle of this share of the image lies, (rows, height, width).
+
+    Its middle is anywhere; what reaches over the edge is lost.
+    """
+    words = tickets.astype(xp.uint32) * xp.uint32(2654435761)  # Knuth's multiplicative hash
+    places = (words >> xp.uint32(20), (words >> xp.uint32(8)) & xp.uint32(4095))
+    half = xp.sqrt(shares)[:, None] / 2
+    down, across = (
+        xp.abs((xp.arange(side) + 0.5) / side - place[:, None] / 4096) < half
+        for side, place in zip(shape, places, strict=True)
+    )
+    return (down[:, :, None] & across[:, None, :]).astype(xp.float32)
 
 
 def kept_share(xp: Any, lam: Any, own: Any, other: Any, kappa: Any, tau: Any) -> Any:

@@ -95,7 +95,8 @@ def an_image_task(**settings):
         "learning_rate": 0.05,
         "build": build,
     }
-    return prepare(Plan.make(["mixup"], kind="image", **usual, **settings), dataset)[1]
+    names = ["mixup", "cutmix", "cmo"]
+    return prepare(Plan.make(names, kind="image", **usual, **settings), dataset)[1]
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="what is drawn is JAX's own")

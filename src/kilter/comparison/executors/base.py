@@ -15,7 +15,7 @@ import numpy as np
 
 from kilter.augment.image import Augmented
 from kilter.comparison.plan import Plan
-from kilter.comparison.training import BATCH, Training
+from kilter.comparison.training import Training
 from kilter.sampling import Layout, key_words, philox, shuffle_classes
 
 LOSS_SHARE = 0.01
@@ -159,7 +159,7 @@ class Task:
     def blends(self) -> bool:
         """Whether a training mixes labels: targets are rows of shares then."""
         whole = [training for training in self.plan.trainings if training.head is None]
-        return any(training.draw.partner == BATCH for training in whole)
+        return any(training.draw.blends for training in whole)
 
     @property
     def expected_epochs(self) -> float:

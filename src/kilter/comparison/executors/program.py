@@ -31,7 +31,7 @@ from kilter.comparison.executors.staging import stage
 from kilter.comparison.training import Draw, Loss
 from kilter.losses import cross_entropy
 from kilter.models import each_member
-from kilter.sampling import BaseDraws, draw_base, draw_rows, mix, mix_batch
+from kilter.sampling import BaseDraws, draw_base, draw_rows, find_partners, mix, mix_batch
 
 
 class Numbers(NamedTuple):
@@ -141,8 +141,10 @@ class Program:
         x = data.x[offset + rows]
         if self.task.blends:
             quotas, n_classes = numbers.quotas, self.task.n_classes
-            partners = tickets % self.task.batch_size
-            x, labels = mix_batch(jnp, quotas, x, labels, partners, shares, n_classes)
+            places, starts = tickets % self.task.batch_size, data.starts[numbers.fold]
+            others, classes = find_partners(jnp, quotas, rows, labels, places, tickets, starts)
+            partners = (data.x[offset + others], classes)
+            x, labels = mix_batch(jnp, quotas, x, labels, *partners, tickets, shares, n_classes)
             shares = jnp.where(quotas.kappa > 0, 0, shares)
         if self.task.layers:
             return [x, chances], labels

@@ -25,7 +25,7 @@ from kilter.comparison.executors.base import (
 from kilter.comparison.training import LossNumbers
 from kilter.losses import CrossEntropy
 from kilter.metrics import average_precision
-from kilter.sampling import draw_epoch, mix, mix_batch
+from kilter.sampling import draw_epoch, find_partners, mix, mix_batch
 
 PREDICTED = 4096  # rows at once
 
@@ -144,8 +144,10 @@ def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[Any, np.ndarray]:
     x, chances = fold.x[rows], task.chances(lane.fold)[labels]
     if task.blends:
         batch = np.arange(len(rows)) // task.batch_size * task.batch_size
-        partners = batch + tickets % task.batch_size
-        x, labels = mix_batch(np, quotas, x, labels, partners, shares, task.n_classes)
+        places, starts = batch + tickets % task.batch_size, fold.layout.starts
+        others, classes = find_partners(np, quotas, rows, labels, places, tickets, starts)
+        partners = (fold.x[others], classes)
+        x, labels = mix_batch(np, quotas, x, labels, *partners, tickets, shares, task.n_classes)
     if task.layers:
         return [x, chances], labels
     if not len(fold.neighbors) or quotas.kappa > 0:
