@@ -44,3 +44,13 @@ def make_images(
     files = np.array([f"{row}.png" for row in range(len(labels))])
     schema = Schema((column,), "folder", classes)
     return Dataset("made", schema, Images(pixels, files), labels, held_out=held_out)
+
+
+def save_shades(root: Path, seed: int = 0, **counts: int) -> Path:
+    """Write a folder for each class; its images are the brighter the later the class is named."""
+    random = np.random.default_rng(seed)
+    for place, (label, count) in enumerate(counts.items()):
+        for number in range(count):
+            pixels = random.integers(0, 150, (8, 8)) + 50 * place
+            save(root / label / f"{number}.png", pixels.astype(np.uint8))
+    return root

@@ -31,11 +31,14 @@ from kilter._errors import (
     SchemaError,
     SourceError,
 )
+from kilter._types import Column, Schema
 from kilter.artifact import Model, load, write_predictions
 from kilter.data import TableEncoder, split
 from kilter.data import load as load_table
+from kilter.data.pixels import ImageEncoder
 from kilter.decide import Calibrator, Costs, Threshold
 from kilter.models import average_networks, mlp, tabm
+from made_images import draw, save
 
 ROWS = 90
 
@@ -527,3 +530,125 @@ def test_python_does_nothing_for_each_row(model: Model) -> None:
 def test_a_model_can_be_moved(saved: Path, tmp_path: Path, rows: pa.Table, model: Model) -> None:
     path = Path(shutil.copy(saved, tmp_path / "any name.zip"))
     np.testing.assert_array_equal(load(path).predict_proba(rows), model.predict_proba(rows))
+
+
+# -- a model for images ------------------------------------------------------------------
+
+
+def make_image_model(channels: int = 1) -> Model:
+    """Return a model of images of 6 by 5 pixels that has learned nothing."""
+    shape = (6, 5, channels)
+    column = Column("image", "image", shape=shape)
+    schema = Schema((column,), "folder", ("bolt", "nut"))
+    layers = keras.layers
+    flat = [layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(2)]
+    network = average_networks([keras.Sequential([keras.Input(shape), *flat])])
+    calibrator = Calibrator(0.75, (-0.5, 0.5))
+    return Model(schema, ImageEncoder(shape), network, calibrator, Threshold((0.0, 0.3)))
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pictures")
+    for number in range(4):
+        save(root / f"{number}.png", draw(6, 5, seed=number))
+    return root
+
+
+@pytest.fixture(scope="module")
+def saved_image_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "images.kilter"
+    make_image_model().save(path)
+    return path
+
+
+@pytest.mark.backend
+def test_images_are_answered_the_same_after_loading(
+    saved_image_model: Path, pictures: Path
+) -> None:
+    model = load(saved_image_model)
+    kernel, bias = model.network.get_weights()
+    pixels = np.array([draw(6, 5, seed=number) for number in range(4)])
+    z = (pixels.reshape(4, -1) / 255) @ kernel + bias
+    p = softmax(0.75 * np.log(softmax(z, axis=1)) + [-0.5, 0.5], axis=1)
+    found = model.predict_table(pictures)
+    assert found.column_names == ["file", "prediction", "p_bolt", "p_nut"]
+    assert found["file"].to_pylist() == [f"{number}.png" for number in range(4)]
+    np.testing.assert_allclose(found["p_nut"], p[:, 1], rtol=1e-4)
+    labels = np.where(p[:, 1] * np.exp(0.3) > p[:, 0], "nut", "bolt")
+    assert found["prediction"].to_pylist() == labels.tolist()
+    for given in (pixels, pixels[..., None], [pictures / f"{number}.png" for number in range(4)]):
+        np.testing.assert_allclose(model.predict_proba(given), p, rtol=1e-4)
+    assert model.predict(pixels[:0]).shape == (0,)
+
+
+def test_what_is_in_a_file_for_images(saved_image_model: Path) -> None:
+    with zipfile.ZipFile(saved_image_model) as archive:
+        assert archive.namelist() == ["manifest.json", "network.keras", "encoder.json"]
+        assert json.loads(archive.read("encoder.json")) == {"shape": [6, 5, 1]}
+
+
+def changed_image_model(path: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    correct_sums(members)
+    return write_zip(path.with_name("changed.kilter"), members)
+
+
+def write_zip(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda members: members.update({"encoder.json": b"{}"}),
+        lambda members: members.update({"encoder.json": b'{"shape": [5, 6, 1]}'}),
+        lambda members: members.update({"encoder.json": b'{"shape": [6, 5, 3]}'}),
+        lambda members: members.update({"encoder.json": b"not JSON"}),
+        lambda members: members.update({"encoder.skops": members.pop("encoder.json")}),
+        lambda members: members.pop("encoder.json"),
+    ],
+)
+def test_an_encoder_of_other_images(saved_image_model: Path, change: Callable) -> None:
+    said = refused(changed_image_model(saved_image_model, change))
+    assert "its manifest does not fit its parts" in said
+
+
+def test_a_table_is_no_image_and_an_image_no_table(
+    model: Model, pictures: Path, tmp_path: Path
+) -> None:
+    images = make_image_model()
+    with pytest.raises(KilterError, match=r"images must come as a folder.* got a `DataFrame`"):
+        images.predict(pd.DataFrame({"amount": [1.0]}))
+    pyarrow.csv.write_csv(made(), tmp_path / "t.csv")
+    with pytest.raises(SourceError, match="1 file that cannot be read as an image"):
+        images.predict(tmp_path / "t.csv")
+    with pytest.raises(KilterError, match="is a folder, where a table in one file was expected"):
+        model.predict(pictures)
+
+
+def test_images_of_another_size_are_brought_to_it(pictures: Path) -> None:
+    model = make_image_model(channels=3)
+    assert model.predict_proba(pictures).shape == (4, 2)
+    assert model.predict_proba(draw(2, 12, 10, 3)).shape == (2, 2)
+
+
+def test_large_images_are_predicted_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, sizes = make_image_model(), []
+    pixels = draw(7, 6, 5, 1)
+    expected = model.predict_proba(pixels)
+    whole = model.network.predict
+
+    def watched(x: np.ndarray, batch_size: int, verbose: int) -> np.ndarray:
+        sizes.append(batch_size)
+        return whole(x, batch_size=batch_size, verbose=verbose)
+
+    monkeypatch.setattr(model.network, "predict", watched)
+    monkeypatch.setattr("kilter.artifact.BATCH_NUMBERS", 3 * 30)
+    np.testing.assert_allclose(model.predict_proba(pixels), expected, rtol=1e-5)
+    assert sizes == [3]

@@ -26,7 +26,9 @@ import pytest
 import kilter.comparison.api as api
 from kilter import cli, load
 from kilter.comparison.executors.base import Executor, Forecast, Lane, Task, Trained
+from kilter.comparison.remedy import USUAL_OF
 from kilter.comparison.result import FILES
+from made_images import save_shades
 
 # `kilter.comparison.run` is the function; this is the module that holds it.
 driver = importlib.import_module("kilter.comparison.run")
@@ -136,11 +138,10 @@ class Quick(Executor):
             if not task.to_the_end:  # on all rows, when the folds are done
                 self.trained.append(lane)
             fold = task.folds[lane.fold]
-            means = np.stack([fold.x[fold.labels == c].mean(axis=0) for c in range(task.n_classes)])
-            logits = [
-                -0.5 * ((x[:, None] - means) ** 2).sum(axis=2).astype(np.float32)
-                for x in (fold.validation_x, fold.test_x)
-            ]
+            given = (fold.x, fold.validation_x, fold.test_x)
+            rows, *others = (x.reshape(len(x), -1).astype(np.float32) for x in given)
+            means = np.stack([rows[fold.labels == c].mean(axis=0) for c in range(task.n_classes)])
+            logits = [-0.5 * ((x[:, None] - means) ** 2).sum(axis=2) for x in others]
             weights = task.network(lane.fold, lane.seed).get_weights()
             yield Trained(lane, 0.5, 1, *logits, weights, 0.1)
 
@@ -353,6 +354,88 @@ class TestOptions:
         outputs = [kilter("predict", "o/model.kilter", write(c)) for c in (leaky, without)]
         assert outputs[0].code == 0
         assert outputs[0].out == outputs[1].out
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders to learn from and to test on, with a file that is no image."""
+    root = tmp_path_factory.mktemp("pictures") / "shades"
+    save_shades(root / "train", seed=1, dark=30, light=12)
+    save_shades(root / "test", seed=2, dark=10, light=5)
+    (root / "test" / "dark" / "broken.png").write_bytes(b"no image")
+    return root
+
+
+class TestImages:
+    """A folder of class folders, by the network that they have if nothing else is said."""
+
+    def test_they_are_looked_at(self, pictures: Path) -> None:
+        refused(kilter("inspect", pictures), "1 file that cannot be read", "`--broken skip`")
+        said = kilter("inspect", pictures, "--broken", "skip", "--size", 4)
+        assert (said.code, said.err) == (0, "")
+        assert "light" in said.out
+        report = json.loads(kilter("inspect", pictures, "--broken", "skip", "--json").out)
+        assert report["rows"] == 57
+
+    def test_they_are_compared_and_predicted(self, quick: Quick, pictures: Path) -> None:
+        words = ("compare", pictures, "--broken", "skip", "--folds", 2)
+        said = kilter(*words)
+        assert said.code == 0, said
+        result = result_of("runs/shades")
+        assert result["plan"]["network"] == "convnet"
+        found = {row["remedy"] for row in result["leaderboard"]}
+        assert len(result["confirmed"]) == 2
+        assert set(USUAL_OF["image"]) | set(result["confirmed"]) == found
+        assert names("runs/shades") == set(FILES)
+        assert "set apart to test on" in Path("runs/shades/report.html").read_text()
+        model = "runs/shades/model.kilter"
+        said = kilter("predict", model, pictures / "test", "--out", "p.csv")
+        assert said.code == 2
+        assert "dark/broken.png (not an image, or damaged). Remove or mend" in said.err
+        said = kilter("predict", model, pictures / "test/light", "--out", "p.csv")
+        assert (said.code, said.out) == (0, "")
+        assert said.err == "5 rows predicted: p.csv\n"
+        rows = pyarrow.csv.read_csv("p.csv")
+        assert rows.column_names == ["file", "prediction", "p_dark", "p_light"]
+        assert rows["file"].to_pylist() == [f"{number}.png" for number in range(5)]
+        alone = kilter("predict", model, pictures / "test/light/4.png").out.splitlines()
+        assert alone[1].startswith('"4.png",')
+        said = kilter("predict", model, write(table()))
+        assert said.code == 2
+        assert "t.csv (not an image, or damaged). Remove or mend" in said.err
+
+    def test_a_dry_run_trains_nothing(self, quick: Quick, pictures: Path) -> None:
+        said = kilter("compare", pictures, "--broken", "skip", "--folds", 2, "--dry-run")
+        assert said.code == 0, said
+        assert not quick.trained
+        assert not leftovers()
+
+    @pytest.mark.parametrize(
+        ("words", "fragments"),
+        [
+            (("compare", "--target", "y"), ["`target` is for tables", "got 'y'. Leave it out."]),
+            (("inspect", "--time", "y"), ["`time` is for tables", "Leave it out."]),
+            (("compare", "--remedies", "smote"), ["`remedies` has `smote`", "`head-smote`"]),
+            (("compare", "--network", "tabm"), ["`network` must be convnet for images", "`build`"]),
+            (("compare", "--size", "0"), ["`size` must be a number of pixels", "Try 64."]),
+            (("compare", "--broken", "mend"), ["`broken` must be one of refuse, skip; got `mend`"]),
+            (("compare", "--confirm", "-1"), ["`confirm` must be at least 0; got -1."]),
+            (("tune", "--target", "y"), ["`tune` is for tables, and got a folder.", "as `build`"]),
+        ],
+        ids=lambda value: "-".join(map(str, value))[:40],
+    )
+    def test_what_is_not_for_images(self, words: Any, fragments: list[str]) -> None:
+        folder = save_shades(Path("shades"), dark=9, light=8)
+        command, *options = words
+        refused(kilter(command, folder, *options), *fragments)
+
+    def test_what_is_for_images_only(self) -> None:
+        data = write(table())
+        refused(kilter("compare", data, *FRAUD, "--size", 8), "`size` is for a folder of images")
+        said = kilter("compare", data, *FRAUD, "--network", "convnet")
+        refused(said, "`network` must be tabm or mlp for a table; got `convnet`.")
+        said = kilter("compare", data, *FRAUD, "--remedies", "crt")
+        refused(said, "`remedies` has `crt`", "(`--network mlp`)")
 
 
 class TestInterrupt:

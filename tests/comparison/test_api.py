@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -16,11 +18,20 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 import kilter
-from kilter._errors import ArgumentError, ArgumentTypeError, KilterError, SourceError
+from kilter._errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    KilterError,
+    SourceError,
+    TooFewRowsError,
+)
 from kilter.comparison.api import compare, forecast
+from kilter.comparison.plan import OF_KIND
 from kilter.comparison.remedy import USUAL, Remedy
+from kilter.comparison.result import FILES
 from kilter.comparison.training import Draw
 from kilter.decide import Costs, Threshold
+from made_images import save_shades
 
 FAST: dict[str, Any] = {"remedies": "smote", "folds": 2, "seeds": 1, "hidden": (4,)}
 
@@ -261,3 +272,204 @@ def test_a_forecast_counts_the_trainings_of_the_same_comparison(quick, table_of)
 def test_a_forecast_refuses_what_a_comparison_would(quick, table_of) -> None:
     with pytest.raises(ArgumentTypeError, match="`fold`"):
         forecast(table_of(2, "text"), "target", fold=3)
+
+
+# -- a folder of images ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders to learn from and to test on; of one class there is a third as much."""
+    root = tmp_path_factory.mktemp("pictures") / "shades"
+    save_shades(root / "train", seed=1, dark=48, light=16)
+    save_shades(root / "test", seed=2, dark=18, light=9)
+    return root
+
+
+def flat(shape: tuple[int, ...], n_classes: int) -> keras.Model:
+    layers = keras.layers
+    ends = [layers.Flatten(), layers.Dense(5, "relu"), layers.Dense(n_classes)]
+    return keras.Sequential([keras.Input(shape), layers.Rescaling(1 / 255), *ends])
+
+
+OF_IMAGES: dict[str, Any] = {
+    "remedies": "none,crt,head-focal,tau-norm",
+    "folds": 2,
+    "epochs": 2,
+    "confirm": 1,
+    "build": flat,
+    "executor": "sequential",
+}
+
+
+@pytest.fixture(scope="module")
+def short() -> Iterator[None]:
+    """Let last layers train for few epochs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(OF_KIND["table"], "epochs", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(short: None, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A comparison of images that nobody interrupts; its folder, and how far it told to be."""
+    out, seen = tmp_path_factory.mktemp("whole") / "run", []
+    result = compare(pictures, **OF_IMAGES, out=out, observe=seen.append)
+    return SimpleNamespace(result=result, out=out, seen=seen)
+
+
+def stopped_after(number: int) -> Callable:
+    def observe(progress: Any) -> None:
+        if progress.done == number:
+            raise KeyboardInterrupt
+
+    return observe
+
+
+@pytest.mark.backend
+def test_images_from_end_to_end(whole: SimpleNamespace, pictures: Path) -> None:
+    result, out, seen = whole.result, whole.out, whole.seen
+    (confirmed,) = result.summary["confirmed"]
+    assert confirmed in ("oversample", "focal")
+    names = {"none", "none+threshold", "crt", "head-focal", "tau-norm", confirmed}
+    assert {row["remedy"] for row in board(result)} == names
+    # 4 trainings on 2 folds, one more that is confirmed, then those on all rows
+    assert [now.done for now in seen][:10] == [*range(9), 8]
+    assert seen[-1].done == seen[-1].total >= 11
+    assert {path.name for path in out.iterdir()} == set(FILES)
+    data = result.summary["data"]
+    assert (data["rows"], data["held_out"], data["image"]) == (91, 27, [8, 8, 1])
+    assert [(one["name"], one["count"]) for one in data["classes"]] == [("light", 16), ("dark", 48)]
+    tested = result.predictions.to_pandas().groupby("remedy", observed=True)
+    for _, rows in tested:
+        assert rows["target"].value_counts().to_dict() == {"dark": 18, "light": 9}
+        assert rows["row"].is_unique
+    # The matrix counts the same mistakes of which there are examples.
+    wrong = sum(one["count"] for one in result.summary["misses"])
+    matrix = np.array(result.summary["confusion"]["matrix"])
+    assert wrong == matrix.sum() - np.trace(matrix)
+    page = (out / "report.html").read_text()
+    for words in ("8 by 8 pixels", "27 were set apart", "(crt, head-focal, tau-norm)", confirmed):
+        assert words in page
+    model = kilter.load(out / "model.kilter")
+    predicted = model.predict_table(pictures / "test")
+    assert predicted.column_names == ["file", "prediction", "p_dark", "p_light"]
+    assert predicted["file"].to_pylist()[::18] == ["dark/0.png", "light/0.png"]
+    expected = result.model.predict_proba(pictures / "test")
+    np.testing.assert_allclose(predicted["p_light"], expected[:, 1], rtol=1e-5)
+    assert model.predict(pictures / "test").tolist() == predicted["prediction"].to_pylist()
+
+
+def figures(result: Any) -> list[dict[str, Any]]:
+    return [{**row, "seconds": None} for row in board(result)]
+
+
+def check_same_networks(one: Any, other: Any) -> None:
+    for pair in zip(*(each.model.network.get_weights() for each in (one, other)), strict=True):
+        np.testing.assert_array_equal(*pair)
+
+
+@pytest.mark.parametrize("number", [4, 9])
+def test_images_go_on_in_either_stage(
+    whole: SimpleNamespace, pictures: Path, tmp_path: Path, number: int
+) -> None:
+    """After 2 first trainings come 6 of the last layer, and 2 of what is confirmed."""
+    settings = {**OF_IMAGES, "out": tmp_path / "run"}
+    with pytest.raises(KeyboardInterrupt):
+        compare(pictures, **settings, observe=stopped_after(number))
+    seen = []
+    again = compare(pictures, **settings, resume=True, observe=seen.append)
+    assert seen[0].done == min(number, 8)
+    assert figures(again) == figures(whole.result)
+    assert again.predictions.equals(whole.result.predictions)
+    assert again.summary["confirmed"] == whole.result.summary["confirmed"]
+    check_same_networks(again, whole.result)
+
+
+def test_what_is_tested_moves_nothing_that_is_learned(
+    whole: SimpleNamespace, pictures: Path, tmp_path: Path
+) -> None:
+    """Other images to test on: the same remedies are confirmed, and the same networks made."""
+    other = tmp_path / "shades"
+    (other / "test").mkdir(parents=True)
+    (other / "train").symlink_to(pictures / "train")
+    save_shades(other / "test", seed=9, light=9, dark=18)  # each has the shade of the other
+    found = compare(other, **OF_IMAGES)
+    assert figures(found) != figures(whole.result)
+    assert found.summary["confirmed"] == whole.result.summary["confirmed"]
+    assert found.best == whole.result.best
+    check_same_networks(found, whole.result)
+    assert found.model.calibrator == whole.result.model.calibrator
+    assert found.model.decision == whole.result.model.decision
+
+
+@pytest.mark.usefixtures("short")
+def test_costs_decide_on_images_too(pictures: Path) -> None:
+    settings = {**OF_IMAGES, "remedies": "crt", "cost": [[0, 1], [9, 0]]}
+    result = compare(pictures, **settings)
+    assert result.model.decision == Costs(((0.0, 1.0), (9.0, 0.0)))
+    assert result.summary["confirmed"] == ["oversample"]
+
+
+def test_a_forecast_of_images_counts_what_takes_long(quick, pictures: Path) -> None:
+    settings = {name: OF_IMAGES[name] for name in ("remedies", "folds", "confirm", "build")}
+    found = forecast(pictures, **settings)
+    # the plain network and what is confirmed on two folds, and one network on all rows
+    assert found.trainings == 2 + 2 + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"target": "y"}, ArgumentError, "`target` is for tables: the class of an image is the"),
+        ({"group": "g"}, ArgumentError, "`group` is for tables"),
+        ({"size": 0}, ArgumentError, "`size` must be a number of pixels"),
+        ({"broken": "keep"}, ArgumentError, "`broken` must be one of refuse, skip; got `keep`."),
+        ({"network": "tabm", "build": None}, ArgumentError, "`network` must be convnet for images"),
+        ({"remedies": "smote"}, ArgumentError, "`remedies` has `smote`, which makes rows between"),
+        ({"confirm": -1}, ArgumentError, "`confirm` must be at least 0; got -1."),
+        ({"folds": 10}, TooFewRowsError, "`light` has 9 distinct rows to test on, and 10 folds"),
+        ({"data": "no-such-folder"}, SourceError, "`no-such-folder` does not exist."),
+    ],
+)
+def test_what_is_wrong_with_images_is_said_in_a_sentence(
+    pictures: Path, arguments: dict[str, Any], error: type[KilterError], message: str
+) -> None:
+    given = {"data": pictures, **OF_IMAGES, **arguments}
+    with pytest.raises(error) as info:
+        compare(**given)
+    assert message in str(info.value)
+    assert "\n" not in str(info.value)
+
+
+def test_a_search_is_for_tables(pictures: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"`tune` is for tables, and got a folder\. Use `kilt"):
+        kilter.tune(pictures, "y")
+
+
+def test_a_size_is_for_images(table_of: Callable) -> None:
+    with pytest.raises(ArgumentError, match="`size` is for a folder of images, and this is a"):
+        compare(table_of(), "target", size=8, **FAST)
+
+
+# -- last layers of networks for tables --------------------------------------------------
+
+
+@pytest.mark.usefixtures("short")
+def test_last_layers_on_a_table(table_of: Callable) -> None:
+    two = Remedy("two", members=("crt", "none"))
+    remedies = ["crt", "tau-norm", "head-smote", two]
+    settings = {"network": "mlp", "hidden": (4,), "folds": 2, "seeds": 2, "epochs": 2}
+    settings |= {"executor": "sequential", "min_recall": 0.8}
+    table = table_of(3, "text")
+    result = compare(table, "target", remedies=remedies, **settings)
+    assert len(board(result)) == 5
+    assert result.summary["confirmed"] == []
+    assert result.summary["misses"] == []
+    p = result.model.predict_proba(table)
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_last_layers_need_a_network_that_has_one(table_of: Callable) -> None:
+    with pytest.raises(ArgumentError, match="`network` tabm has one for each of its members"):
+        compare(table_of(), "target", remedies="crt", folds=2, seeds=1)

@@ -153,3 +153,43 @@ def test_settings_that_are_not_given_are_those_of_the_kind() -> None:
     table, image = Plan.make([]), Plan.make([], kind="image", epochs=None, patience=3)
     assert (table.network, table.seeds, table.epochs, table.confirm) == ("tabm", 3, 200, 0)
     assert (image.network, image.seeds, image.epochs, image.patience) == ("convnet", 1, 30, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "usual"),
+    [
+        ("table", {"network": "tabm", "seeds": 3, "epochs": 200, "patience": 20, "confirm": 0}),
+        ("image", {"network": "convnet", "seeds": 1, "epochs": 30, "patience": 6, "confirm": 2}),
+    ],
+)
+def test_what_is_usual_hangs_on_what_a_row_is(kind: str, usual: dict[str, Any]) -> None:
+    plan = Plan.make(kind=kind)
+    assert {name: getattr(plan, name) for name in usual} == usual
+    assert Plan.make(kind=kind, **dict.fromkeys(usual)) == plan
+    given = {"network": "mlp", "seeds": 2, "epochs": 7, "patience": 3, "confirm": 1}
+    plan = Plan.make(kind=kind, **given)
+    assert {name: getattr(plan, name) for name in given} == given
+    if kind == "table":
+        assert Plan.make(kind=kind) == Plan.make() == Plan(Plan.make().remedies)
+
+
+def test_none_to_confirm_is_not_the_usual_number() -> None:
+    assert Plan.make(kind="image", confirm=0).confirm == 0
+    for value, error in ((-1, ArgumentError), ("2", ArgumentTypeError), (1.5, ArgumentTypeError)):
+        with pytest.raises(error, match="`confirm` must be "):
+            Plan.make(confirm=value)
+
+
+def test_a_plan_of_images_comes_back_with_its_heads() -> None:
+    mine = Remedy("mine", Draw(power=0.5), head="scale", after="crt")
+    for remedies in (None, [mine]):
+        plan = Plan.make(remedies, kind="image")
+        assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
+def test_a_plan_from_before_there_were_heads_is_read() -> None:
+    plain = Plan.make("focal,drw").to_json()
+    del plain["confirm"]
+    for remedy in plain["remedies"]:
+        del remedy["head"]
+    assert Plan.from_json(plain) == Plan.make("focal,drw")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import keras
+import numpy as np
 import pytest
 
 from kilter._errors import ArgumentError
@@ -15,6 +16,7 @@ from kilter.comparison.remedy import REMEDIES, Remedy
 from kilter.comparison.training import Draw
 from kilter.data import load
 from kilter.models import Members
+from made_images import draw, make_images
 
 
 def test_every_training_is_there_once() -> None:
@@ -62,3 +64,93 @@ def test_paced_draws_need_the_parts_before_them() -> None:
     assert {lane.training.draw.part for lane in lanes if lane.training.draw.shrink} == {0, 1, 2, 3}
     with pytest.raises(ArgumentError, match="a `paced` draw needs `shrink` and a part above 0"):
         Draw(power=0, shrink=True, paced=True)
+
+
+# -- images, and last layers -------------------------------------------------------------
+
+PICTURES = make_images(np.repeat([0, 1], 20), draw(40, 8, 8, 1))
+
+
+def flat(shape: tuple[int, ...], n_classes: int) -> keras.Model:
+    layers = keras.layers
+    return keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(n_classes)])
+
+
+def test_images_are_trained_as_they_are() -> None:
+    plan = Plan.make(kind="image", folds=2, build=flat)
+    splits, task = prepare(plan, PICTURES)
+    assert (task.shape, task.dtype, task.n_classes) == ((8, 8, 1), np.uint8, 2)
+    for part, fold in zip(splits, task.folds, strict=True):
+        np.testing.assert_array_equal(fold.test_x, part.test.features.pixels)
+        np.testing.assert_array_equal(fold.x, part.train.features.pixels[fold.layout.order])
+        assert not fold.neighbors.size
+        assert not fold.blendable.any()
+    assert task.network(0, 0).input_shape == (None, 8, 8, 1)
+
+
+def test_the_usual_network_of_images_is_a_convnet() -> None:
+    plan = Plan.make("none", kind="image", folds=2, dropout=0.3)
+    _, task = prepare(plan, PICTURES)
+    model = task.network(0, 0)
+    kinds = [type(layer) for layer in model.layers]
+    assert kinds.count(keras.layers.Conv2D) == 3
+    (dropout,) = (layer for layer in model.layers if isinstance(layer, keras.layers.Dropout))
+    assert dropout.rate == 0.3
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"network": "tabm"},
+            r"`network` must be convnet for images; got `tabm`\. Leave it",
+        ),
+        ({"network": "mlp"}, "`network` must be convnet for images; got `mlp`"),
+        ({"remedies": "focal,smote"}, r"`remedies` has `smote`, .* no image.* `head-smote` makes"),
+        ({"remedies": "cluster-smote"}, "`remedies` has `cluster-smote`, which makes rows"),
+        ({"remedies": Remedy("mine", members=("smote", "none"))}, "`remedies` has `mine`, which"),
+        ({"remedies": Remedy("late", after="smote")}, "`remedies` has `late`, which makes rows"),
+    ],
+)
+def test_what_is_not_for_images(settings: dict, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        prepare(Plan.make(**{"kind": "image", "folds": 2, **settings}), PICTURES)
+
+
+def test_mixtures_of_images_and_of_their_features_are(table_of: Callable) -> None:
+    plan = Plan.make("mixup,head-smote", kind="image", folds=2, build=flat)
+    _, task = prepare(plan, PICTURES)
+    assert task.blends
+    assert not task.folds[0].neighbors.size
+    _, task = prepare(Plan.make("head-smote", network="mlp", folds=2), load(table_of(), "target"))
+    assert not task.folds[0].neighbors.size  # those of features are searched later
+
+
+def test_a_convnet_is_not_for_a_table(table_of: Callable) -> None:
+    with pytest.raises(ArgumentError, match="`network` must be tabm or mlp for a table; got `c"):
+        prepare(Plan.make("none", network="convnet", folds=2), load(table_of(), "target"))
+
+
+@pytest.mark.parametrize("remedy", ["crt", Remedy("mine", members=("tau-norm", "none"))])
+def test_tabm_has_no_single_last_layer(table_of: Callable, remedy: str | Remedy) -> None:
+    name = getattr(remedy, "name", remedy)
+    with pytest.raises(ArgumentError) as info:
+        prepare(Plan.make([remedy], folds=2), load(table_of(), "target"))
+    assert str(info.value) == (
+        f"`remedies` has `{name}` for the last layer of a network, and `network` tabm has one for "
+        "each of its members. Take `network` mlp (`--network mlp`), or leave them out."
+    )
+
+
+def one_column(shape: tuple[int, ...], n_classes: int) -> keras.Model:
+    layers = keras.layers
+    return keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(1, "sigmoid")])
+
+
+def test_a_network_without_a_last_layer_is_found_before_work() -> None:
+    prepare(Plan.make("focal", kind="image", folds=2, build=one_column), PICTURES)
+    with pytest.raises(ArgumentError) as info:
+        prepare(Plan.make("focal,crt,lws", kind="image", folds=2, build=one_column), PICTURES)
+    message = str(info.value)
+    assert message.startswith("`build` must give a network that ends in `Dense(n_classes)`, with")
+    assert message.endswith("for the last layer. Here those are `crt`, `lws`.")

@@ -16,6 +16,7 @@ from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import lanes_of
 from kilter.comparison.refit import best_epochs, hand_over, refit, without_folds
 from kilter.comparison.remedy import REMEDIES
+from kilter.comparison.rounds import train_in_rounds
 from kilter.data import load
 from kilter.models import average_networks
 
@@ -129,3 +130,44 @@ def test_members_are_averaged_where_rows_are_too_few_to_part(quick, table_of: Ca
     assert len(quick.refitted) == len(REMEDIES["stack"].trainings)
     x = model.encoder.transform(dataset.features)
     assert np.isfinite(model.network.predict(x, verbose=0)).all()
+
+
+def test_a_last_layer_is_put_on_a_network_of_all_rows(quick, small: Callable) -> None:
+    parts = small(remedies="crt", network="mlp", seeds=2)
+    remedy = REMEDIES["crt"]
+    (training,) = remedy.trainings
+    epochs = {training.after: 7, training: 3}
+    encoder, network = refit(quick, parts.plan, parts.dataset, remedy, epochs)
+    (whole, *_), (heads, *_) = quick.refitted[0], quick.refitted[-1]
+    assert [len(task.folds) for task in (whole, heads)] == [1, 2]  # features of each seed
+    assert heads.epochs(quick.refitted[-1][1].lane.training) == 3
+    assert whole.epochs(training.after) == 7
+    assert {len(fold.x) for fold in heads.folds} == {len(parts.dataset)}
+    x, each = encoder.transform(parts.dataset.features), []
+    for (_, first), (task, head) in zip(quick.refitted[:2], quick.refitted[2:], strict=True):
+        hidden = np.maximum(x @ first.weights[0] + first.weights[1], 0)
+        seen = (hidden - hidden.mean(axis=0)) / hidden.std(axis=0)
+        each.append(softmax(seen @ head.weights[0] + head.weights[1], axis=1))
+        assert len(task.folds[head.lane.fold].validation_x) == 1
+    found = network.predict(x, verbose=0)
+    np.testing.assert_allclose(found, np.mean(each, axis=0), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:a class has fewer than 6")
+def test_without_folds_weights_are_divided_by_their_norm(quick, small: Callable) -> None:
+    """There are no rows to choose a power on; the paper's plain one is 1."""
+    parts = small(remedies="tau-norm", network="mlp", seeds=1)
+    model = without_folds(quick, parts.plan, few(parts.dataset, 4), REMEDIES["tau-norm"])
+    kernel, bias = model.network.get_weights()[-2:]
+    np.testing.assert_allclose(np.linalg.norm(kernel, axis=0), 1, rtol=1e-4)
+    np.testing.assert_allclose(bias, 0, atol=1e-4)
+
+
+def test_a_power_is_no_epoch(quick, small: Callable) -> None:
+    parts = small(remedies="tau-norm", network="mlp", folds=2, seeds=1)
+    (norm,) = REMEDIES["tau-norm"].trainings
+    lanes = [one for one in lanes_of(parts.plan) if one.training in (norm, norm.after)]
+    first = [one for one in parts.trained if one.lane.training == norm.after]
+    its_own = [*first, *train_in_rounds(quick, parts.task, lanes[1::2], first)]
+    final = hand_over(quick, parts.plan, parts.dataset, REMEDIES["tau-norm"], parts.splits, its_own)
+    assert final.epochs == best_epochs(first)

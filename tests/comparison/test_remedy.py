@@ -7,11 +7,13 @@ import pytest
 from kilter._errors import ArgumentError, ArgumentTypeError
 from kilter.comparison.remedy import (
     BASELINE,
+    OF_HEAD,
     REMEDIES,
     SINGLE,
     USUAL,
     Decide,
     Remedy,
+    end_to_end,
     find_remedies,
 )
 from kilter.comparison.training import Draw, Loss, Training
@@ -44,6 +46,7 @@ def test_the_baseline_is_always_there() -> None:
     assert find_remedies(["focal", BASELINE]) == (REMEDIES["focal"], REMEDIES[BASELINE])
     assert find_remedies(None) == tuple(REMEDIES[name] for name in USUAL)
     ensembles, mixtures = {"under-bagging", "self-paced"}, {"cluster-smote", "mixup", "remix"}
+    mixtures |= {"cutmix", "cmo", "mixup-drw"}
     losses = {"cb-focal", "vs", "drw", "ldam-drw"}
     heads = {"tau-norm", "crt", "lws", "marc"} | {
         f"head-{name}"
@@ -114,3 +117,89 @@ def test_what_is_no_remedy_is_no_remedy(after: object) -> None:
 def test_ensembles_that_cannot_be(given: dict, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         Remedy("x", **{"members": ("none", "focal"), **given})
+
+
+# -- remedies for the last layer ---------------------------------------------------------
+
+
+def test_a_head_goes_on_from_the_plain_network_unless_told() -> None:
+    plain = Training(Draw(), Loss())
+    crt = Remedy("x", Draw(power=0), head="anew")
+    assert crt.after == Remedy("none")
+    assert crt.trainings == (Training(Draw(power=0), Loss(), plain, "anew"),)
+    assert crt.trainings == REMEDIES["crt"].trainings
+    late = Remedy("y", head="norm", after="focal")
+    assert late.trainings[0].after == REMEDIES["focal"].trainings[0]
+    assert late.trainings[0].needs() == REMEDIES["focal"].trainings
+
+
+def test_heads_share_the_baselines_networks() -> None:
+    baseline = REMEDIES[BASELINE].trainings
+    assert {remedy.trainings[0].needs() for remedy in OF_HEAD} == {baseline}
+    assert len({remedy.trainings for remedy in OF_HEAD}) == len(OF_HEAD)
+
+
+def test_heads_may_be_members() -> None:
+    mine = Remedy("mine", members=("crt", "none"))
+    assert mine.trainings == (*REMEDIES["crt"].trainings, *REMEDIES["none"].trainings)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"head": "new"}, r"`head` must be one of anew, scale, margin, norm, or None; got `new`\."),
+        ({"head": "scales"}, r"Did you mean `scale`\?"),
+        (
+            {"head": "norm", "draw": Draw(power=0)},
+            "`head` norm trains nothing, so it takes no",
+        ),
+        ({"head": "norm", "loss": Loss(gamma=1)}, "takes no draw and no loss of its own. Leave"),
+        ({"head": "anew", "members": ("none", "focal")}, "`head` must be None for a remedy with"),
+        (
+            {"head": "anew", "draw": Draw(power=0, shrink=True, part=1, paced=True)},
+            r"`draw` must not be paced where only a `head` learns\. Leave `paced` out",
+        ),
+        ({"head": "anew", "after": "blend"}, "`after` must be a remedy without members"),
+    ],
+)
+def test_heads_that_cannot_be(given: dict, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        Remedy("x", **given)
+
+
+@pytest.mark.parametrize(
+    ("head", "whole"),
+    [
+        ("crt", "oversample"),
+        ("head-undersample", "undersample"),
+        ("head-smote", "smote"),
+        ("head-class-weights", "class-weights"),
+        ("head-focal", "focal"),
+        ("head-logit-adjust", "logit-adjust"),
+        ("head-vs", "vs"),
+        ("lws", None),
+        ("marc", None),
+        ("tau-norm", None),
+        ("oversample", None),
+        ("blend", None),
+    ],
+)
+def test_the_end_to_end_form_of_a_head(head: str, whole: str | None) -> None:
+    found = end_to_end(REMEDIES[head])
+    assert (found and found.name) == whole
+    if found is not None:
+        (alone,), (training,) = found.trainings, REMEDIES[head].trainings
+        assert (alone.draw, alone.loss, alone.head) == (training.draw, training.loss, None)
+
+
+def test_a_form_decides_by_a_tuned_threshold() -> None:
+    assert end_to_end(Remedy("x", head="anew")) == REMEDIES[BASELINE]  # not `none`
+    assert end_to_end(Remedy("x", Draw(power=0.3), head="anew")) is None
+
+
+def test_images_have_remedies_that_take_seconds() -> None:
+    found = find_remedies(None, "image")
+    assert found == (REMEDIES["none"], REMEDIES[BASELINE], *OF_HEAD)
+    whole = {one for remedy in found for one in remedy.trainings if one.head is None}
+    assert whole == {Training(Draw(), Loss())}
+    assert not {remedy.name for remedy in OF_HEAD} & set(USUAL)

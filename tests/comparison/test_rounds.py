@@ -15,8 +15,9 @@ from scipy.special import softmax
 from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained
 from kilter.comparison.executors.sequential import Sequential
 from kilter.comparison.prepare import lanes_of
-from kilter.comparison.remedy import PARTS
-from kilter.comparison.rounds import paced_circle, rounds, train_in_rounds
+from kilter.comparison.remedy import PARTS, Remedy
+from kilter.comparison.rounds import go_on, paced_circle, rounds, train_in_rounds
+from kilter.comparison.training import Loss
 from kilter.sampling import Layout, philox
 
 
@@ -155,3 +156,29 @@ def test_what_was_trained_before_is_not_trained_again(
     assert [one.lane for one in again] == list(circles) == left
     for lane, circle in circles.items():
         np.testing.assert_array_equal(circle, expected[lane])
+
+
+def test_heads_come_behind_what_they_go_on_from(small: Callable) -> None:
+    on = Remedy("on", loss=Loss(gamma=1), after="crt")
+    first, *second, third = rounds(lanes_of(small(remedies=["crt", "drw", on], network="mlp").plan))
+    assert all(lane.training.after is None for lane in first)
+    of_heads = {part[0].training.head: part for part in second}
+    assert set(of_heads) == {None, "anew"}  # whole networks, and last layers
+    assert all(lane.training.head == "anew" for lane in of_heads["anew"])
+    assert {lane.training.after.head for lane in third} == {"anew"}
+
+
+@pytest.mark.backend
+def test_what_is_known_is_not_trained_again(small: Callable, quick: Executor) -> None:
+    parts = small(remedies="focal,tau-norm", network="mlp", folds=2, seeds=1)
+    lanes = lanes_of(parts.plan)
+    there, coming = go_on(quick, parts.task, lanes, None)
+    whole = [*there, *coming]
+    assert (len(there), len(whole)) == (0, 6)
+    assert len(quick.trained) == 4  # nothing is trained for powers of a norm
+    quick.trained.clear()
+    known = [one for one in whole if one.lane.training.loss.gamma == 0]
+    there, coming = go_on(quick, parts.task, lanes, None, known=known)
+    assert there == known
+    assert [one.lane.training.loss.gamma for one in coming] == [2, 2]
+    assert len(quick.trained) == 2

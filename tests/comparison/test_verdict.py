@@ -237,3 +237,9 @@ def test_an_ensemble_that_helps_is_said_to_have_more_networks() -> None:
 def test_what_is_trained_twice_is_said_to_be() -> None:
     said = text([against("drw", 0.75, 0.05, 0.97), BASE])
     assert "It goes on from the best network of none: a second training alone may gain" in said
+
+
+def test_another_last_layer_is_said_to_be_one() -> None:
+    said = text([against("crt", 0.75, 0.05, 0.97), BASE])
+    assert "It is the best network of none, with another last layer." in said
+    assert "a second training" not in said

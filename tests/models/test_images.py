@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -27,10 +26,11 @@ def of_kind(model: keras.Model, kind: type) -> list[keras.Layer]:
     ("shape", "stride", "filters"),
     [
         ((8, 8, 1), 1, [4, 8, 16]),
-        ((19, 30, 3), 1, [4, 8, 16, 32]),
+        ((19, 30, 3), 1, [4, 8, 16]),
         ((28, 28, 1), 2, [4, 8, 16]),
         ((64, 64, 3), 4, [4, 8, 16]),
-        ((200, 180, 3), 4, [4, 8, 16, 32, 32, 32]),  # no more than eight times the first
+        ((90, 40, 1), 2, [4, 8, 16, 32]),
+        ((200, 180, 3), 4, [4, 8, 16, 32, 32]),  # no more than eight times the first
     ],
 )
 def test_maps_are_halved_until_few_pixels_are_left(
@@ -39,10 +39,8 @@ def test_maps_are_halved_until_few_pixels_are_left(
     model = convnet(shape, 5, width=4)
     assert (model.input_shape, model.output_shape) == ((None, *shape), (None, 5))
     convolutions = of_kind(model, layers.Conv2D)
-    assert [layer.strides for layer in convolutions] == [(stride, stride)] + [(1, 1)] * (
-        len(filters) - 1
-    )
-    assert [layer.filters for layer in convolutions][: len(filters)] == filters
+    assert [layer.strides[0] for layer in convolutions] == [stride] + [1] * (len(filters) - 1)
+    assert [layer.filters for layer in convolutions] == filters
     last = of_kind(model, layers.ReLU)[-1].output.shape
     assert 2 <= min(last[1:3]) <= 4
 
@@ -58,7 +56,7 @@ def test_images_of_any_size_have_a_network(side: int) -> None:
 def test_features_are_mean_and_maximum_of_each_map() -> None:
     model = convnet((8, 8, 1), 3, width=4, seed=0)
     relu, dense = of_kind(model, layers.ReLU)[-1], model.layers[-1]
-    given = keras.Model(model.inputs, [relu.output, dense.input])
+    given = keras.Model(model.input, [relu.output, dense.input])
     maps, features = map(keras.ops.convert_to_numpy, given(pixels(5, 8, 8, 1)))
     expected = np.hstack([maps.mean(axis=(1, 2)), maps.max(axis=(1, 2))])
     np.testing.assert_allclose(features, expected, rtol=1e-5)
@@ -93,10 +91,8 @@ def test_a_seed_repeats_weights_and_layers_differ() -> None:
         np.testing.assert_array_equal(first, second)
     assert all((first != second).any() for first, second in zip(one, other, strict=True))
     assert all((first != second).any() for first, second in zip(new, newer, strict=True))
-    again = convnet((8, 8, 4), 4, width=4, seed=5)  # two layers of one shape
-    shapes = [layer.kernel.shape for layer in of_kind(again, layers.Conv2D)]
-    assert shapes[0] != shapes[1]
-    assert (one[1].ravel()[:9] != one[2].ravel()[:9]).any()
+    *_, second, third, _ = one
+    assert (second.ravel() * second.max() != third.ravel()[: second.size] * third.max()).any()
 
 
 def test_dropout_can_be_left_out_and_hangs_on_the_seed() -> None:
@@ -110,11 +106,3 @@ def test_dropout_can_be_left_out_and_hangs_on_the_seed() -> None:
     masks = [keras.ops.convert_to_numpy(layer(x, training=True)) for layer in (one, same, other)]
     np.testing.assert_array_equal(masks[0], masks[1])
     assert (masks[0] != masks[2]).any()
-
-
-def test_it_is_saved_and_opened(tmp_path: Path) -> None:
-    model = convnet((8, 8, 1), 2, width=2, seed=0)
-    model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    x = pixels(3, 8, 8, 1)
-    np.testing.assert_array_equal(*(keras.ops.convert_to_numpy(one(x)) for one in (model, again)))

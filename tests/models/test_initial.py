@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from kilter.models.initial import GlorotUniform, RandomSign, Uniform
+from kilter.models.initial import GlorotUniform, HeUniform, RandomSign, Uniform
 
 pytestmark = pytest.mark.backend
 
@@ -66,8 +66,24 @@ def test_uniform_weights_and_signs() -> None:
     assert abs(signs.mean()) < 0.1
 
 
-@pytest.mark.parametrize("initializer", [Uniform(-2.0, 3.0, seed=4), RandomSign(4)])
+@pytest.mark.parametrize("initializer", [Uniform(-2.0, 3.0, seed=4), RandomSign(4), HeUniform(4)])
 def test_they_are_made_again(initializer: keras.Initializer) -> None:
     plain = keras.saving.serialize_keras_object(initializer)
     again = keras.saving.deserialize_keras_object(plain)
     np.testing.assert_array_equal(again((3, 2)), initializer((3, 2)))
+
+
+def test_convolutions_have_hes_limit_of_their_inputs() -> None:
+    weights = HeUniform(seed=1)((3, 3, 20, 30))
+    limit = np.sqrt(6 / (3 * 3 * 20))
+    assert weights.dtype == np.float32
+    assert kstest(weights.ravel(), "uniform", (-limit, 2 * limit)).pvalue > 0.01
+    np.testing.assert_array_equal(weights, HeUniform(seed=1)((3, 3, 20, 30)))
+    assert (weights != HeUniform(seed=2)((3, 3, 20, 30))).any()
+    assert (HeUniform()((2, 2, 1, 4)) != HeUniform()((2, 2, 1, 4))).any()
+
+
+def test_hes_weights_are_those_of_keras_on_jax() -> None:
+    # keras.initializers.HeUniform(7)((1, 1, 2, 3)) with the JAX backend
+    expected = [[-0.58643425, -0.76988167, 0.3359778], [0.7840831, -1.4689009, -0.3675142]]
+    np.testing.assert_allclose(HeUniform(7)((1, 1, 2, 3))[0, 0], expected, rtol=1e-6)

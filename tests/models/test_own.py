@@ -193,3 +193,52 @@ def test_files_are_found(tmp_path):
     for name in ("bad.keras", "bad.py"):
         with pytest.raises(SourceError, match="`build` cannot be opened"):
             find_build(str(tmp_path / name))
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 4, 3, 1)).astype("uint8")
+
+
+def of_images(units: int, activation: str | None = None, shape=(4, 3, 1)) -> keras.Model:
+    flat = [keras.Input(shape), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    return keras.Sequential([*flat, keras.layers.Dense(units, activation)])
+
+
+@pytest.mark.parametrize(("units", "activation"), [(3, None), (3, "softmax"), (1, "sigmoid")])
+def test_images_have_networks_of_their_shape(units, activation):
+    given = []
+
+    def build(*arguments):
+        given.append(arguments)
+        return of_images(units, activation)
+
+    wrapped = own_network(lambda shape, n: build(shape, n), (4, 3, 1), max(2, units), seed=0)
+    assert given == [((4, 3, 1), max(2, units))]
+    assert (wrapped.input_shape, wrapped.output_shape) == ((None, 4, 3, 1), (None, max(2, units)))
+    inner = next(one for one in wrapped.layers if isinstance(one, keras.Sequential))
+    kernel, bias = inner.get_weights()
+    z = (IMAGES.reshape(6, -1) / 255) @ kernel + bias
+    z = z if units > 1 else np.hstack([0 * z, z])
+    found = wrapped.predict(IMAGES, verbose=0).astype(float)
+    np.testing.assert_allclose(softmax(found, axis=1), softmax(z, axis=1), atol=1e-5)
+
+
+def test_logits_of_images_that_begin_large_are_no_probabilities():
+    large = keras.initializers.RandomNormal(stddev=50.0, seed=0)
+    flat = [keras.Input((4, 3, 1)), keras.layers.Flatten()]
+    model = keras.Sequential([*flat, keras.layers.Dense(2, kernel_initializer=large)])
+    wrapped = own_network(lambda shape, n: model, (4, 3, 1), 2, seed=0)
+    np.testing.assert_allclose(
+        wrapped.predict(IMAGES, verbose=0), model.predict(IMAGES, verbose=0), rtol=1e-4
+    )
+
+
+def test_a_network_for_other_images_is_told_what_comes():
+    with pytest.raises(ArgumentError) as info:
+        own_network(of_images(2, shape=(8, 8, 3)), (4, 3, 1), 2, seed=0)
+    message = str(info.value)
+    assert "`build` must give a model for images of 4 x 3 x 1, pixels from 0 to 255." in message
+    assert message.endswith("`keras.Input(shape)`; `size` changes height and width.")
+    with pytest.raises(ArgumentError, match="images of 4 x 3 x 1 and 2 classes, and raised Zero"):
+        own_network(lambda shape, n_classes: 1 / 0, (4, 3, 1), 2, seed=0)
+    with pytest.raises(ArgumentTypeError, match=r"Write `def build\(shape, n_classes\):`"):
+        own_network(7, (4, 3, 1), 2, seed=0)

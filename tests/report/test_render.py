@@ -189,3 +189,75 @@ def test_another_schema_is_refused(summary: Summary) -> None:
     summary["schema"] = 2
     with pytest.raises(errors.ArgumentError, match="schema 1; got 2"):
         render(summary)
+
+
+# -- images, and remedies for the last layer ---------------------------------------------
+
+PIXEL = "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.fixture
+def of_images(summary: Summary) -> Summary:
+    """A comparison of images, of which some were set apart, in two stages."""
+    summary["data"] |= {"image": [28, 32, 1], "rows": 11183, "held_out": 2000}
+    names = [{"name": "none+threshold", "head": None}, {"name": "crt", "head": "anew"}]
+    summary["plan"] = {"remedies": [*names, {"name": "tau-norm", "head": "norm"}]}
+    summary["confirmed"] = ["oversample"]
+    example = {"predicted": "benign", "probability": 0.93, "file": "m/1.png", "image": PIXEL}
+    missed = {"class": "malignant", "count": 1234, "of": 2600, "examples": [example]}
+    summary["misses"] = [missed, {**missed, "class": "benign", "examples": [example] * 2}]
+    return summary
+
+
+def test_mistakes_are_shown(of_images: Summary) -> None:
+    page = Page(render(of_images))
+    assert "What logit-adjust takes for something else" in page.text
+    assert "malignant 1,234 of 2,600 missed" in page.text
+    assert page.count("img") == 3
+    images = [attrs for name, attrs in page.tags if name == "img"]
+    assert {(image["src"], image["alt"]) for image in images} == {(PIXEL, "m/1.png")}
+    assert "benign 93%" in page.text
+    assert page.text.index("decides on test rows") < page.text.index("takes for something else")
+
+
+def test_without_mistakes_there_is_no_such_part(of_images: Summary) -> None:
+    for misses in ([], None):
+        of_images["misses"] = misses
+        assert "takes for something else" not in Page(render(of_images)).text
+    del of_images["misses"]
+    assert "takes for something else" not in Page(render(of_images)).text
+
+
+def test_images_are_told_by_their_size(of_images: Summary) -> None:
+    page = Page(render(of_images))
+    assert "11,183 images of 28 by 32 pixels, grey, 2 classes." in page.text
+    assert "2,000 were set apart to test on; the table counts the others." in page.text
+    assert "set apart to test on were cut into 5 test parts" in page.text
+    of_images["data"]["image"] = [28, 32, 3]
+    assert "28 by 32 pixels, colour" in Page(render(of_images)).text
+
+
+def test_a_table_is_told_by_its_columns(summary: Summary) -> None:
+    for data in (summary["data"], {**summary["data"], "image": [], "held_out": 0}):
+        page = Page(render({**summary, "data": data}))
+        assert "11,183 rows, 6 columns, 2 classes in diagnosis." in page.text
+        assert "set apart" not in page.text
+        assert "The rows were cut into 5 folds" in page.text
+
+
+def test_what_shares_networks_is_told(of_images: Summary) -> None:
+    page = Page(render(of_images))
+    assert "Remedies for the last layer (crt, tau-norm) share networks" in page.text
+    assert "the 1 best on validation rows were (oversample)." in page.text
+    of_images["confirmed"] = []
+    assert "best on validation rows were" not in Page(render(of_images)).text
+    of_images["plan"]["remedies"] = of_images["plan"]["remedies"][:1]
+    assert "Remedies for the last layer" not in Page(render(of_images)).text
+
+
+def test_names_of_files_and_classes_are_escaped(of_images: Summary) -> None:
+    evil = hostile(of_images)
+    evil["curves"] = {hostile(k): v for k, v in evil["curves"].items()}
+    page = Page(render(evil))
+    assert page.count("script") == 0
+    assert page.count("img") == 3

@@ -65,8 +65,8 @@ def compare(
         Names, also as one string with commas. If not given, all that kilter knows but
         ``under-bagging`` and ``self-paced``, which train as long as most others together, and
         ``cb-focal``, ``vs``, ``cluster-smote``, ``mixup`` and ``remix``, which are near to
-        others or seldom for tables, and ``drw`` and ``ldam-drw``, which train twice. For images,
-        whose trainings take minutes, some that are known to help there.
+        others or seldom for tables, and those with ``drw``, which train twice. For images,
+        whose trainings take minutes, those for the last layer alone, which take seconds.
     folds, seeds : int
         Every remedy is trained ``folds * seeds`` times; seeds are three if not given, one for
         images.

@@ -55,7 +55,7 @@ def part(model: keras.Model) -> Stages:
             "its last layer cannot learn anew. End it so, or name `remedies` without those for "
             "the last layer."
         )
-    return Stages(keras.Model(model.inputs, tensor), head)
+    return Stages(keras.Model(_inputs(model), tensor), head)
 
 
 def _before_head(model: Any) -> tuple[Any, Any]:
@@ -69,10 +69,14 @@ def _before_head(model: Any) -> tuple[Any, Any]:
             inner, head = _before_head(layer)
             if head is None:
                 return None, None
-            return keras.Model(layer.inputs, inner)(given), head
+            return keras.Model(_inputs(layer), inner)(given), head
         if not _only_scales(layer):
             return None, None
         tensor = given
+
+
+def _inputs(model: Any) -> Any:
+    return model.inputs[0] if len(model.inputs) == 1 else model.inputs
 
 
 def _producer(tensor: Any) -> tuple[Any, Any]:

@@ -1,0 +1,83 @@
+"""Examples of mistakes: whose, which, and how they are shown."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from kilter.comparison.misses import CLASSES, EXAMPLES, misses, to_uri
+from made_data import make_dataset
+from made_images import draw, make_images
+
+
+def pixels_of(uri: str) -> np.ndarray:
+    head, _, data = uri.partition(",")
+    assert head == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+shapes = st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3]))
+
+
+@given(shapes.flatmap(lambda shape: arrays(np.uint8, shape)))
+def test_an_image_comes_back_from_its_address(pixels: np.ndarray) -> None:
+    found = pixels_of(to_uri(pixels))
+    np.testing.assert_array_equal(found.reshape(pixels.shape), pixels)
+
+
+def test_mistakes_are_told_of_each_class_the_rarest_first() -> None:
+    labels = [0] * 6 + [1] * 2 + [2] * 4
+    dataset = make_images(labels, draw(12, 4, 5, 3))
+    rows = np.array([0, 7, 1, 6, 8, 9])  # that were tested, in no order
+    predicted = np.array([2, 0, 0, 2, 2, 0])
+    p = np.array(
+        [[0.1, 0.2, 0.7], [0.6, 0.3, 0.1], [0.8, 0.1, 0.1],
+         [0.1, 0.1, 0.8], [0.2, 0.2, 0.6], [0.5, 0.1, 0.4]]
+    )  # fmt: skip
+    found = misses(dataset, rows, predicted, p)
+    told = [(one["class"], one["count"], one["of"]) for one in found]
+    assert told == [("class1", 2, 2), ("class2", 1, 2), ("class0", 1, 2)]
+    first, *_ = found
+    files = [
+        (each["file"], each["predicted"], each["probability"]) for each in first["examples"]
+    ]  # the surest first
+    assert files == [("6.png", "class2", 0.8), ("7.png", "class0", 0.6)]
+    for each, row in zip(first["examples"], (6, 7), strict=True):
+        np.testing.assert_array_equal(pixels_of(each["image"]), dataset.features.pixels[row])
+
+
+def test_what_is_right_is_not_told() -> None:
+    dataset, rows = make_images([0, 0, 1, 1]), np.arange(4)
+    assert misses(dataset, rows, dataset.labels, np.full((4, 2), 0.5)) == []
+
+
+def test_only_some_classes_and_examples_are_shown() -> None:
+    labels = np.repeat(np.arange(12), np.arange(12)[::-1] + 2)  # class 11 is the rarest
+    dataset = make_images(labels)
+    rows, predicted = np.arange(len(labels)), (labels + 1) % 12
+    found = misses(dataset, rows, predicted, np.full((len(labels), 12), 1 / 12))
+    assert [one["class"] for one in found] == [f"class{k}" for k in range(11, 11 - CLASSES, -1)]
+    assert [one["count"] for one in found] == [2 + k for k in range(CLASSES)]
+    assert max(len(one["examples"]) for one in found) == EXAMPLES
+    assert [each["file"] for each in found[-1]["examples"]] == [
+        f"{row}.png" for row in np.flatnonzero(labels == 2)[:EXAMPLES]
+    ]
+
+
+def test_rare_is_what_there_is_little_of_to_learn_from() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 0, 1, 1, 1])
+    dataset = make_images(labels, held_out=np.arange(9) > 4)
+    rows = np.arange(5, 9)
+    found = misses(dataset, rows, 1 - labels[rows], np.full((4, 2), 0.5))
+    assert [(one["class"], one["count"]) for one in found] == [("class1", 3), ("class0", 1)]
+
+
+def test_rows_of_a_table_are_not_shown() -> None:
+    dataset = make_dataset(np.array([0, 1, 0, 1]))
+    assert misses(dataset, np.arange(4), 1 - dataset.labels, np.full((4, 2), 0.5)) == []
