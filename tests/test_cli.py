@@ -420,7 +420,7 @@ class TestImages:
             (("compare", "--size", "0"), ["`size` must be a number of pixels", "Try 64."]),
             (("compare", "--broken", "mend"), ["`broken` must be one of refuse, skip; got `mend`"]),
             (("compare", "--confirm", "-1"), ["`confirm` must be at least 0; got -1."]),
-            (("tune", "--target", "y"), ["`tune` is for tables, and got a folder.", "as `build`"]),
+            (("tune",), ["`tune` is for tables, and got a folder.", "as `build`"]),
         ],
         ids=lambda value: "-".join(map(str, value))[:40],
     )

@@ -174,13 +174,13 @@ def compare(
     if dry_run:
         _forecast(data, target, settings, json)
         return
-    _compare(data, target, out or Path("runs") / data.resolve().stem, settings, json)
+    _compare(data, target, out or Path("runs") / _run_name(data), settings, json)
 
 
 @app.command()
 def tune(
     data: Table,
-    target: Annotated[str, typer.Option(help="The column with the classes.", show_default=False)],
+    target: Annotated[str | None, typer.Option(help="The column with the classes.")] = None,
     out: Out = None,
     trials: Annotated[int, typer.Option(help="Candidates of each search.")] = 36,
     networks: Annotated[
@@ -332,6 +332,12 @@ def _stopped(out: Path, go_on: str) -> str:
     if hidden_folder(out).exists():
         return f"stopped. What was trained is kept: {go_on} goes on."
     return "stopped before a training was done: nothing is kept. The same command begins anew."
+
+
+def _run_name(data: Path) -> str:
+    """Return the name of a file without its ending, or of a folder."""
+    path = data.resolve()
+    return path.name if path.is_dir() else path.stem
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from kilter._errors import ArgumentError, ArgumentTypeError
 from kilter.comparison.plan import METRICS, Plan
 from kilter.comparison.remedy import BASELINE, REMEDIES, Decide, Remedy
-from kilter.comparison.training import PARTNERS, Draw, Loss
+from kilter.comparison.training import PARTNERS, TAIL, Draw, Loss
 
-draws = st.builds(
-    Draw, st.floats(0, 1), st.booleans(), st.booleans(), st.sampled_from([None, *PARTNERS])
+partners = st.sampled_from([None, *(one for one in PARTNERS if one != TAIL)])
+draws = st.builds(Draw, st.floats(0, 1), st.booleans(), st.booleans(), partners) | st.builds(
+    Draw, st.floats(0, 1), partner=st.just(TAIL), cut=st.booleans()
 )
 losses = st.builds(Loss, st.sampled_from([None, "balanced"]), st.floats(0, 2), st.floats(0, 5))
 own = st.builds(Remedy, st.text(min_size=1, max_size=9), draws, losses, st.builds(Decide))

@@ -157,7 +157,11 @@ def test_heads_may_be_members() -> None:
         ({"head": "anew", "members": ("none", "focal")}, "`head` must be None for a remedy with"),
         (
             {"head": "anew", "draw": Draw(power=0, shrink=True, part=1, paced=True)},
-            r"`draw` must not be paced where only a `head` learns\. Leave `paced` out",
+            r"`draw` must be neither `paced` nor `cut` where only a `head` learns, as `x` has it",
+        ),
+        (
+            {"head": "anew", "draw": Draw(partner="batch", cut=True)},
+            r"features are no images\. Leave both out",
         ),
         ({"head": "anew", "after": "blend"}, "`after` must be a remedy without members"),
     ],

@@ -148,7 +148,7 @@ def compare(
 
 def tune(
     data: Any,
-    target: str,
+    target: str | None = None,
     *,
     trials: int = 36,
     networks: str | Sequence[str] = NETWORKS["table"],

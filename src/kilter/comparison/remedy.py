@@ -151,10 +151,11 @@ class Remedy:
                 f"`head` {NORM} trains nothing, so it takes no draw and no loss of its own. Leave "
                 "them out."
             )
-        if self.draw.paced:
+        if self.draw.paced or self.draw.cut:
             raise ArgumentError(
-                "`draw` must not be paced where only a `head` learns. Leave `paced` out: `part` "
-                "alone takes another subset."
+                "`draw` must be neither `paced` nor `cut` where only a `head` learns, as "
+                f"`{self.name}` has it: features are no images. Leave both out; `part` alone takes "
+                "another subset, and a partner of the batch alone mixes features."
             )
         if self.after is None:
             object.__setattr__(self, "after", Remedy("none"))
