@@ -9,6 +9,8 @@ import pytest
 from kilter._errors import ArgumentError
 from kilter.augment.affine import RandomAffine
 
+pytestmark = pytest.mark.backend
+
 
 def changed(layer: RandomAffine, images: np.ndarray) -> np.ndarray:
     return keras.ops.convert_to_numpy(layer(images, training=True))

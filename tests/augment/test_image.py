@@ -9,6 +9,8 @@ import pytest
 from kilter._errors import ArgumentError, ArgumentTypeError
 from kilter.augment.image import WORDS, Augmented, find_layers
 
+pytestmark = pytest.mark.backend
+
 
 def images(rows: int = 200) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (rows, 12, 10, 1)).astype(np.uint8)
