@@ -10,8 +10,8 @@ import numpy as np
 from kilter._errors import ArgumentError
 from kilter._export import register
 from kilter.augment.base import Draws, Mixing
-from kilter.sampling.draws import kept_share
 from kilter.sampling.labels import to_positions
+from kilter.sampling.mixtures import kept_share
 from kilter.weights import as_counts
 
 

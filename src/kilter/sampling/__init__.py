@@ -17,14 +17,12 @@ from kilter.sampling.draws import (
     draw_base,
     draw_epoch,
     draw_rows,
-    find_partners,
     key_words,
-    mix,
-    mix_batch,
     philox,
     shuffle_classes,
 )
 from kilter.sampling.indices import BalancedIndices
+from kilter.sampling.mixtures import find_partners, mix, mix_batch
 from kilter.sampling.shares import Progressive
 
 if TYPE_CHECKING:
