@@ -7,9 +7,9 @@ import io
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from kilter._types import Dataset, Images
+from kilter.data.decode import as_image
 
 CLASSES = 10  # the rarest ones
 EXAMPLES = 6  # of each
@@ -68,5 +68,5 @@ def to_uri(pixels: np.ndarray) -> str:
     'data:image/png;base64,'
     """
     file = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(file, "PNG")
+    as_image(pixels).save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

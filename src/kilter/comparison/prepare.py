@@ -56,18 +56,24 @@ def _require_network(plan: Plan, kind: str) -> None:
             f"`network` must be {' or '.join(NETWORKS[kind])} for {ROWS[kind]}; got "
             f"`{plan.network}`. Leave it out, or give a network of your own as `build`."
         )
-    if kind == "table":
-        if plan.augment is not None:
+    {"table": _require_for_table, "image": _require_for_images}[kind](plan)
+
+
+def _require_for_table(plan: Plan) -> None:
+    if plan.augment is not None:
+        raise ArgumentError(
+            f"`augment` is for images, and these are rows of a table; got {plan.augment!r:.80}. "
+            "Leave it out: `smote` makes new rows of a table."
+        )
+    for remedy in plan.remedies:
+        if any(one.draw.cut for one in _all_of(remedy)):
             raise ArgumentError(
-                "`augment` is for images, and these are rows of a table; got "
-                f"{plan.augment!r:.80}. Leave it out: `smote` makes new rows of a table."
-            )
-        if cutting := [one.name for one in plan.remedies if _cuts(one)]:
-            raise ArgumentError(
-                f"`remedies` has `{cutting[0]}`, which cuts a part out of an image, and these are "
+                f"`remedies` has `{remedy.name}`, which cuts a part out of an image, and these are "
                 "rows of a table. Use `mixup` or `remix`."
             )
-        return
+
+
+def _require_for_images(plan: Plan) -> None:
     for remedy in plan.remedies:
         if any(one.draw.synthetic and one.head is None for one in _all_of(remedy)):
             raise ArgumentError(
@@ -101,10 +107,6 @@ def _all_of(remedy: Remedy) -> tuple[Training, ...]:
 
 def _named(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-def _cuts(remedy: Remedy) -> bool:
-    return any(one.draw.cut for one in with_needs(remedy.trainings))
 
 
 def _builder(plan: Plan, numbers: int) -> Build:

@@ -106,8 +106,8 @@ def run(
     its_own = _to_go_by(dataset, plan, remedy, trained)
     del trained  # the logits of all trainings are gigabytes where a table is large
     final = hand_over(trainer, plan, dataset, remedy, splits, its_own, watch.refitted)
-    result = conclude(plan, dataset, splits, compared, final, begin)
-    result.summary["confirmed"] = [remedy.name for remedy in confirmed]
+    names = [remedy.name for remedy in confirmed]
+    result = conclude(plan, dataset, splits, compared, final, begin, confirmed=names)
     if folder is not None:
         folder.publish(result)
     return result
@@ -121,10 +121,12 @@ def conclude(
     final: Final,
     begin: float,
     search: dict[str, Any] | None = None,
+    confirmed: Sequence[str] = (),
 ) -> Result:
     """Put together what was compared since ``begin``, and what is handed over.
 
     ``search`` is what a search adds to the summary; its ``sentence`` ends the verdict.
+    ``confirmed`` are the remedies that came to the plan on the way.
     """
     summary = summarize(
         plan,
@@ -145,6 +147,7 @@ def conclude(
     outcomes = [in_order[remedy.name] for remedy in plan.remedies]
     chosen = in_order[summary["chosen"]["remedy"]]
     rows = np.concatenate([split.test.rows for split in splits])
+    summary["confirmed"] = list(confirmed)
     summary["misses"] = misses(dataset, rows, chosen.predicted, chosen.probabilities(True))
     return Result(summary, model, _predictions(dataset, outcomes, splits))
 

@@ -250,6 +250,17 @@ def to_shape(image: Image.Image, shape: Shape) -> np.ndarray:
     return np.asarray(image).reshape(shape)
 
 
+def as_image(pixels: np.ndarray) -> Image.Image:
+    """Return pixels uint8 of shape (height, width, channels) as an image of Pillow's.
+
+    Examples
+    --------
+    >>> as_image(np.zeros((2, 3, 1), np.uint8)).size
+    (3, 2)
+    """
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
 def check_broken(broken: str) -> None:
     """Raise unless this is something to do about broken files."""
     if broken not in BROKEN:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-from PIL import Image
 
 from kilter._errors import ArgumentTypeError, DataError, SchemaError, SourceError
 from kilter._types import Column, Dataset, Images, Schema
 from kilter.data.decode import (
     SUFFIXES,
     Decoded,
+    as_image,
     as_text,
     check_broken,
     decode,
@@ -82,8 +82,7 @@ def load_images(
     Examples
     --------
     >>> import tempfile, numpy as np
-    >>> from PIL import Image
-    >>> with tempfile.TemporaryDirectory() as folder:
+    >>>     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for label in ("bolt", "nut"):
     ...         Path(folder, label).mkdir()
     ...         Image.fromarray(np.zeros((8, 6), np.uint8)).save(Path(folder, label, "1.png"))
@@ -306,7 +305,7 @@ def _of_array(pixels: np.ndarray, shape: tuple[int, ...]) -> Images:
         )
     images = _in_bytes(images)
     if images.shape[1:] != shape:
-        resized = [to_shape(_as_image(one), shape) for one in images]
+        resized = [to_shape(as_image(one), shape) for one in images]
         images = np.array(resized, np.uint8).reshape(-1, *shape)
     return Images(images, np.array([str(row) for row in range(len(images))], str))
 
@@ -321,7 +320,3 @@ def _in_bytes(images: np.ndarray) -> np.ndarray:
             "lies between 0 and 1."
         )
     return np.rint(images).astype(np.uint8)
-
-
-def _as_image(pixels: np.ndarray) -> Image.Image:
-    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
