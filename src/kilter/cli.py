@@ -106,6 +106,7 @@ def inspect(
 
 @app.command()
 def compare(
+    context: typer.Context,
     data: Data,
     target: Target = None,
     out: Out = None,
@@ -149,28 +150,7 @@ def compare(
     json: Json = False,
 ) -> None:
     """Train every remedy on equal terms, and say which one helps."""
-    settings = {
-        "remedies": remedies,
-        "folds": folds,
-        "seeds": seeds,
-        "metric": metric,
-        "network": network,
-        "build": build,
-        "confirm": confirm,
-        "augment": augment,
-        "augment_share": augment_share,
-        "group": group,
-        "time": time,
-        "drop": _names(drop),
-        "size": size,
-        "broken": broken,
-        "cost": cost,
-        "min_recall": min_recall,
-        "executor": executor,
-        "memory": memory,
-        "devices": devices,
-        "resume": resume,
-    }
+    settings = _settings(context)
     if dry_run:
         _forecast(data, target, settings, json)
         return
@@ -179,6 +159,7 @@ def compare(
 
 @app.command()
 def tune(
+    context: typer.Context,
     data: Table,
     target: Annotated[str | None, typer.Option(help="The column with the classes.")] = None,
     out: Out = None,
@@ -202,27 +183,11 @@ def tune(
     json: Json = False,
 ) -> None:
     """Search for the best remedy, its numbers and the network."""
-    settings = {
-        "trials": trials,
-        "networks": networks,
-        "folds": folds,
-        "seeds": seeds,
-        "metric": metric,
-        "build": build,
-        "group": group,
-        "time": time,
-        "drop": _names(drop),
-        "cost": cost,
-        "min_recall": min_recall,
-        "executor": executor,
-        "memory": memory,
-        "devices": devices,
-        "resume": resume,
-    }
+    settings = _settings(context)
     prepare_keras(users_code=build is not None)
     from kilter.comparison import tune
 
-    _find(tune, data, target, out or Path("runs") / f"{data.stem}-tuned", settings, json)
+    _find(tune, data, target, out or Path("runs") / f"{_run_name(data)}-tuned", settings, json)
 
 
 @app.command()
@@ -269,6 +234,16 @@ def report(
 def _refuse_overwriting(out: Path, *inputs: Path) -> None:
     if out.exists() and any(path.exists() and out.samefile(path) for path in inputs):
         raise ArgumentError(f"`out` must not be a file that is read; got `{out}`. Name another.")
+
+
+def _settings(context: typer.Context) -> dict[str, Any]:
+    """Return the options of a command as the function that it calls takes them.
+
+    A command names each option once, in its signature, and it arrives there by that name.
+    """
+    own = ("data", "target", "out", "dry_run", "json")
+    given = {name: value for name, value in context.params.items() if name not in own}
+    return {**given, "drop": _names(given["drop"])}
 
 
 def _compare(
