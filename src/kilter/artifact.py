@@ -84,7 +84,7 @@ class Model:
         ----------
         data : path, dataframe, sequence of paths or array
             The columns of the training table, in any order; the target may be there. For images
-            a folder, files, or pixels: see `kilter.data.conform_images`.
+            a folder, files, or pixels: see `kilter.data.conform`.
 
         Returns
         -------

@@ -10,7 +10,7 @@ import pyarrow as pa
 from kilter._errors import SchemaError, did_you_mean
 from kilter._types import AnyFeatures, Column, Features, Schema
 from kilter.data.columns import all_numbers, any_number, block, kind_of, reads_as_numbers, stack
-from kilter.data.images import conform_images
+from kilter.data.conform_images import conform_images
 from kilter.data.read import read
 
 _WORDS = {"number": "numbers", "date": "dates", "boolean": "booleans", "category": "text"}
@@ -26,7 +26,8 @@ def conform(source: Any, schema: Schema) -> AnyFeatures:
     """Read rows to predict, in the shape that the model was trained on.
 
     Columns of a table are found by name, in any order. The target and the columns that training
-    ignored may be there or not. For images see `conform_images`.
+    ignored may be there or not. For images see
+    `kilter.data.conform_images`.
 
     Parameters
     ----------

@@ -261,6 +261,11 @@ def as_image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
+def fault_names(paths: Sequence[Path], decoded: Decoded, root: Path) -> list[str]:
+    """Name the files that could not be read, each with the reason."""
+    return [f"{named(paths[place], root)} ({why})" for place, why in decoded.faults.items()]
+
+
 def check_broken(broken: str) -> None:
     """Raise unless this is something to do about broken files."""
     if broken not in BROKEN:
