@@ -18,6 +18,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 import kilter
+import kilter.comparison.heads as heads
 from kilter._errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -26,7 +27,6 @@ from kilter._errors import (
     TooFewRowsError,
 )
 from kilter.comparison.api import compare, forecast
-from kilter.comparison.plan import OF_KIND
 from kilter.comparison.remedy import USUAL, Remedy
 from kilter.comparison.result import FILES
 from kilter.comparison.training import Draw
@@ -306,7 +306,7 @@ OF_IMAGES: dict[str, Any] = {
 def short() -> Iterator[None]:
     """Let last layers train for few epochs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(OF_KIND["table"], "epochs", 2)
+        patch.setitem(heads.SETTINGS, "epochs", 2)
         yield
 
 

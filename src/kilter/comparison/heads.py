@@ -27,14 +27,20 @@ from kilter.artifact import BATCH_NUMBERS
 from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained, Trainings
 from kilter.comparison.executors.sequential import predict, validate
 from kilter.comparison.folds import neighbors
-from kilter.comparison.plan import OF_KIND
+from kilter.comparison.plan import OF_KIND, Plan
 from kilter.comparison.remedy import Remedy
 from kilter.comparison.training import ANEW, MARGIN, NORM, Training
 from kilter.models import mlp
 from kilter.models.stages import ClassScales, part
 
+SETTINGS = {
+    **{name: OF_KIND["table"][name] for name in ("epochs", "patience")},
+    "learning_rate": Plan.learning_rate,
+}
+"""Settings by which heads learn. What fits a network, a pretrained one say, is slow for them."""
+
 POWERS = np.linspace(0, 2, 21)
-"""Of the norm by which weights are divided. The paper looks from 0 to 1."""
+"""Of the norm, of the mean norm, by which weights are divided. The paper looks from 0 to 1."""
 
 SPREAD = 1e-2
 """Of the features' mean spread: what spreads less is not stretched. A unit that no training row
@@ -140,8 +146,7 @@ class _Stage:
             Remedy(str(number), draw=one.draw, loss=one.loss)
             for number, one in enumerate(trainings)
         )
-        of_table = {name: OF_KIND["table"][name] for name in ("epochs", "patience")}
-        plan = replace(self.task.plan, remedies=remedies, **of_table)
+        plan = replace(self.task.plan, remedies=remedies, **SETTINGS)
         folds = []
         for place in self.places.values():
             fold = _seen(kind, place)
@@ -225,8 +230,13 @@ def _as_layer(
 
 
 def _divided(place: Place, own: np.ndarray, power: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return a layer for standardised features whose own weights are divided; it has no bias."""
-    kernel = own / np.maximum(np.linalg.norm(own, axis=0), 1e-12) ** power
+    """Return a layer for standardised features whose own weights are divided; it has no bias.
+
+    Norms are taken of their mean. To the class that is chosen it is the same as in the paper, and
+    logits keep their size, without which the loss would choose a power for the size's sake.
+    """
+    norms = np.linalg.norm(own, axis=0)
+    kernel = own / np.maximum(norms / (norms.mean() or 1), 1e-12) ** power
     return kernel * place.scale[:, None], place.mean @ kernel
 
 

@@ -80,7 +80,8 @@ def load_images(
     Examples
     --------
     >>> import tempfile, numpy as np
-    >>>     >>> with tempfile.TemporaryDirectory() as folder:
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
     ...     for label in ("bolt", "nut"):
     ...         Path(folder, label).mkdir()
     ...         Image.fromarray(np.zeros((8, 6), np.uint8)).save(Path(folder, label, "1.png"))
