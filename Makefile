@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip -qq --disable-pip-version-check
-EXTRAS := dev,jax,ray,tensorflow,torch,tune
+EXTRAS := dev,jax,ray,tensorflow,text,torch,tune
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 PYTEST_ARGS ?=
 

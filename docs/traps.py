@@ -25,6 +25,10 @@ NAME = re.compile(r"test_([ab])(\d\d)_(\w+)")
 
 ADVICE = {
     "A1": ("Augment images: rotate, shift, shear, zoom, flip", "`augment.PerClass(layer)`"),
+    "A2": (
+        "Augment texts: synonyms, insertion, swap, deletion",
+        "`augment.RandomWords().fit_resample(texts, y)`",
+    ),
     "A3": ("SMOTE", '`sampling.SMOTE()`, `sampling.BalancedBatches(mix="smote")`'),
     "A4": ("Undersample at random", "`sampling.RandomUnderSampler()`"),
     "A5": (
@@ -80,6 +84,7 @@ TRAPS = {
         "imblearn.keras's balanced batches are drawn once and are not balanced",
         "`BalancedBatches` deals every class evenly, anew in every epoch",
     ),
+    "B22": ("StringLookup and TextVectorization need TensorFlow", "`data.TextEncoder`"),
 }
 
 

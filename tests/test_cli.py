@@ -1085,3 +1085,27 @@ class TestDryRun:
         refused(
             kilter("compare", write(table()), *FRAUD, "--remedies", "smot", "--dry-run"), "`smote`"
         )
+
+
+def test_texts_by_the_same_commands(tmp_path: Path) -> None:
+    table, out = tmp_path / "notes.csv", tmp_path / "run"
+    lines = [f"{'win cash' if row % 5 == 0 else 'tea'} no{chr(97 + row % 26)}" for row in range(60)]
+    rows = {"note": lines, "spam": [int(row % 5 == 0) for row in range(60)], "hour": [7] * 60}
+    pyarrow.csv.write_csv(pa.table(rows), table)
+    said = kilter("inspect", table, "--target", "spam", "--text", "note")
+    assert (said.code, said.err) == (0, "")
+    assert "60 texts of 2 words on the median, 29 different ones" in said.out
+    said = kilter("inspect", table, "--target", "spam")
+    assert "if it is what to learn from, `--text note`" in said.out
+    small = ("--folds", "2", "--seeds", "1", "--remedies", "focal", "--augment", "light")
+    words = ("--target", "spam", "--text", "note", "--length", "3")
+    said = kilter("compare", table, *words, *small, "--out", out)
+    assert said.code == 0, said.err
+    said = kilter("predict", out / "model.kilter", table)
+    assert said.out.splitlines()[0] == '"prediction","p_0","p_1"'
+    assert len(said.out.splitlines()) == 61
+    said = kilter("compare", table, *words, "--remedies", "smote")
+    assert said.code == 2
+    assert "`remedies` has `smote`, which mixes two rows" in said.err
+    said = kilter("compare", table, "--target", "spam", "--text", "nope", *small)
+    assert "`nope` was named as text, and the table has no such column" in said.err

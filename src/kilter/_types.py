@@ -1,8 +1,8 @@
 """The shapes that travel between the layers: frozen values, no behaviour beyond slicing.
 
-A table or a folder of images becomes a `Dataset`; `kilter.data.split` cuts it into `Split`
-values, whose three parts are three types. What fits on training rows asks for a `Train`, what
-tunes asks for `ValidationScores`: handing over a test part is a type error, not a habit to
+A table, its texts or a folder of images becomes a `Dataset`; `kilter.data.split` cuts it into
+`Split` values, whose three parts are three types. What fits on training rows asks for a `Train`,
+what tunes asks for `ValidationScores`: handing over a test part is a type error, not a habit to
 remember.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Label = str | int | float | bool
 
-WHOLE = ("image",)
+WHOLE = ("image", "text")
 """Kinds of columns that a row has one of and nothing beside it."""
 
 
@@ -26,9 +26,11 @@ WHOLE = ("image",)
 class Column:
     """One feature column: its name, its kind, and for categories the words it may hold.
 
-    ``kind`` is one of ``number``, ``date``, ``boolean`` and ``category``, or ``image``, which is
-    alone then. ``vocabulary`` holds the categories seen in the table, in sorted order; a code is
-    a position in it. ``shape`` is that of an image: height, width, channels.
+    ``kind`` is one of ``number``, ``date``, ``boolean``, ``category`` and ``embedding``, texts
+    that become ``shape[0]`` numbers by the model in the folder ``vocabulary[0]``; or ``image`` or
+    ``text``, which are alone then. Else ``vocabulary`` holds the categories seen in the table, in
+    sorted order; a code is a position in it. ``shape`` is that of an image: height, width,
+    channels.
     """
 
     name: str
@@ -53,7 +55,7 @@ class Schema:
 
     @property
     def kind(self) -> str:
-        """What a row is: ``table``, a row of one, or ``image``."""
+        """What a row is: ``table``, a row of one, ``image`` or ``text``."""
         first = self.columns[0].kind if self.columns else ""
         return first if first in WHOLE else "table"
 
@@ -97,8 +99,22 @@ class Images:
         return Images(self.pixels[rows], self.files[rows])
 
 
+@dataclass(frozen=True)
+class Texts:
+    """Rows as texts: ``texts`` is an object array of strings, (rows,); "" where one is missing."""
+
+    texts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: np.ndarray) -> Texts:
+        """Return the given rows, in the given order."""
+        return Texts(self.texts[rows])
+
+
 AnyFeatures = Any
-"""`Features` or `Images`, by ``schema.kind``."""
+"""`Features`, `Images` or `Texts`, by ``schema.kind``."""
 
 
 @dataclass(frozen=True)

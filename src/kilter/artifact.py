@@ -45,7 +45,7 @@ BLOCK = 1 << 17  # rows that are encoded at once, to bound the memory
 
 @dataclass(frozen=True)
 class Model:
-    """A trained, calibrated classifier for tables or images.
+    """A trained, calibrated classifier for tables, texts or images.
 
     Made by `kilter.compare` (``result.model``) and read back by `kilter.load`.
 
@@ -84,7 +84,7 @@ class Model:
         ----------
         data : path, dataframe, sequence of paths or array
             The columns of the training table, in any order; the target may be there. For images
-            a folder, files, or pixels: see `kilter.data.conform`.
+            a folder, files, or pixels, and for texts also strings: see `kilter.data.conform`.
 
         Returns
         -------

@@ -38,6 +38,10 @@ Size = Annotated[
     int | None, typer.Option(help="Pixels a side of images; their own, at most 64, if not given.")
 ]
 Broken = Annotated[str, typer.Option(help="Images that cannot be read: refuse or skip.")]
+Text = Annotated[str | None, typer.Option(help="The column of texts to learn from.")]
+Embed = Annotated[
+    str | None, typer.Option(help="Folder of a sentence model that turns texts into numbers.")
+]
 Drop = Annotated[str, typer.Option(help="Columns to leave out, separated by commas.")]
 Group = Annotated[str | None, typer.Option(help="Keep rows with equal values here together.")]
 Time = Annotated[str | None, typer.Option(help="Learn from the past, test on the future.")]
@@ -89,6 +93,8 @@ def demo(
 def inspect(
     data: Data,
     target: Target = None,
+    text: Text = None,
+    embed: Embed = None,
     drop: Drop = "",
     group: Group = None,
     time: Time = None,
@@ -99,8 +105,9 @@ def inspect(
     """Show imbalance, traps, and what so few positives can show."""
     from kilter.data import audit, audit_lines, load
 
-    options: dict[str, Any] = {"group": group, "time": time, "size": size, "broken": broken}
-    report = audit(load(data, target, drop=_names(drop), **options))
+    columns: dict[str, Any] = {"text": text, "embed": embed, "drop": _names(drop)}
+    others: dict[str, Any] = {"group": group, "time": time, "size": size, "broken": broken}
+    report = audit(load(data, target, **columns, **others))
     put(dumps(report) if json else "\n".join(audit_lines(report)))
 
 
@@ -120,19 +127,34 @@ def compare(
     metric: Annotated[str, typer.Option(help="What chooses the remedy.")] = "auprc",
     network: Annotated[
         str | None,
-        typer.Option(help="tabm, an ensemble in one; mlp, several times as fast; convnet."),
+        typer.Option(help="tabm, an ensemble in one; mlp, several times as fast."),
     ] = None,
     build: Build = None,
+    pretrained: Annotated[
+        str | None, typer.Option(help="Weights to begin with: a file that Keras wrote.")
+    ] = None,
+    learning_rate: Annotated[
+        float, typer.Option(help="Of the optimizer; less for pretrained weights.")
+    ] = 2e-3,
     confirm: Annotated[
         int | None,
         typer.Option(help="Remedies for the last layer to train end to end, too; 2 for images."),
     ] = None,
     augment: Annotated[
-        str | None, typer.Option(help="Change images in training: light or strong.")
+        str | None, typer.Option(help="Change images or texts in training: light or strong.")
     ] = None,
     augment_share: Annotated[
         float, typer.Option(help="Share of the largest class that is changed; all of the rarest.")
     ] = 1.0,
+    synonyms: Annotated[
+        str | None,
+        typer.Option(help="Of changed texts: wordnet, or a file; by use if not given."),
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(help="Words of a text that are read; those of most if not given.")
+    ] = None,
+    text: Text = None,
+    embed: Embed = None,
     group: Group = None,
     time: Time = None,
     drop: Drop = "",

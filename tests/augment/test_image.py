@@ -81,3 +81,15 @@ def test_errors() -> None:
         find_layers(3)
     with pytest.raises(ArgumentTypeError, match=r"`augment` must be a word .*got 'light'"):
         find_layers(["light"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="slow, and the layer is Keras's own")
+def test_randaugment_is_a_layer_like_others() -> None:
+    rows = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3)).astype(np.uint8)
+    layer = keras.layers.RandAugment((0, 255), num_ops=1, seed=1)
+    front = Augmented(find_layers(layer), seed=0)
+    found = changed(front, rows, np.repeat([0.0, 1.0], 4), training=True)
+    assert found.shape == rows.shape
+    assert differs(found, rows)[:4].tolist() == [False] * 4
+    assert differs(found, rows)[4:].any()

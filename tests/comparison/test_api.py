@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +28,7 @@ from kilter._errors import (
     TooFewRowsError,
 )
 from kilter.comparison.api import compare, forecast
+from kilter.comparison.plan import Plan
 from kilter.comparison.remedy import USUAL, Remedy
 from kilter.comparison.result import FILES
 from kilter.comparison.training import Draw
@@ -473,3 +475,75 @@ def test_last_layers_on_a_table(table_of: Callable) -> None:
 def test_last_layers_need_a_network_that_has_one(table_of: Callable) -> None:
     with pytest.raises(ArgumentError, match="`network` tabm has one for each of its members"):
         compare(table_of(), "target", remedies="crt", folds=2, seeds=1)
+
+
+# -- texts -------------------------------------------------------------------------------
+
+
+def notes(rows: int = 96) -> pd.DataFrame:
+    """Messages of which a sixth wants money; other columns are beside them."""
+    rng = np.random.default_rng(0)
+    words = {True: ["cash", "prize", "call", "£500"], False: ["noon", "home", "tea", "bus"]}
+    spam = np.arange(rows) % 6 == 0
+    texts = [
+        " ".join([f"no{chr(97 + row % 26)}", *rng.choice(words[bool(label)] + ["the", "a"], 5)])
+        for row, label in enumerate(spam)
+    ]
+    return pd.DataFrame({"note": texts, "spam": np.where(spam, "yes", "no"), "hour": 1})
+
+
+OF_TEXTS: dict[str, Any] = {
+    "text": "note",
+    "remedies": "none,focal,head-class-weights",
+    "folds": 2,
+    "seeds": 1,
+    "epochs": 3,
+}
+
+
+@pytest.mark.backend
+def test_texts_from_end_to_end(tmp_path: Path) -> None:
+    table, out = notes(), tmp_path / "run"
+    result = compare(table, "spam", **OF_TEXTS, augment="light", augment_share=0.5, out=out)
+    assert {row["remedy"] for row in board(result)} == {
+        *("none", "none+threshold", "focal", "head-class-weights")
+    }
+    data = result.summary["data"]
+    assert (data["kind"], data["rows"], data["columns"]) == ("text", 96, 1)
+    examples = [each for one in result.summary["misses"] for each in one["examples"]]
+    assert all(each["text"] in set(table["note"]) for each in examples)
+    page = (out / "report.html").read_text()
+    assert "96 texts" in page
+    assert all(html.escape(each["text"]) in page for each in examples)
+    model = kilter.load(out / "model.kilter")
+    texts = ["call for cash", "", "tea at noon"]
+    expected = result.model.predict_proba(texts)
+    np.testing.assert_allclose(model.predict_proba(texts), expected, rtol=1e-4)
+    np.testing.assert_allclose(model.predict_proba(pd.DataFrame({"note": texts})), expected, 1e-4)
+    assert model.predict_table(texts).column_names == ["prediction", "p_no", "p_yes"]
+    assert set(model.predict(texts)) <= {"no", "yes"}
+    assert Plan.from_json(result.summary["plan"]).to_json() == result.summary["plan"]
+
+
+def test_a_stopped_run_of_texts_goes_on(tmp_path: Path) -> None:
+    settings = {**OF_TEXTS, "executor": "sequential", "remedies": "none,focal"}
+    whole = compare(notes(), "spam", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        compare(notes(), "spam", **settings, out=tmp_path / "run", observe=stopped_after(2))
+    # The texts are equal and not the same objects: what is trained is found again.
+    seen: list[Any] = []
+    result = compare(
+        notes(), "spam", **settings, out=tmp_path / "run", resume=True, observe=seen.append
+    )
+    assert seen[0].done == 2
+    assert figures(result) == figures(whole)
+    with pytest.raises(KeyboardInterrupt):
+        compare(notes(), "spam", **settings, out=tmp_path / "new", observe=stopped_after(2))
+    other = notes().assign(note=lambda table: table["note"].str.upper())
+    with pytest.raises(ArgumentError, match="`resume` found an interrupted run at"):
+        compare(other, "spam", **settings, out=tmp_path / "new", resume=True)
+
+
+def test_the_usual_remedies_of_texts_mix_nothing() -> None:
+    names = [remedy.name for remedy in Plan.make(kind="text").remedies]
+    assert names == [name for name in USUAL if name not in ("smote", "stack")]

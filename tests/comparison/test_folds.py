@@ -10,10 +10,12 @@ import pyarrow as pa
 import pytest
 
 from kilter._types import Features, Part
-from kilter.comparison.folds import encode
+from kilter.augment import RandomWords
+from kilter.comparison.folds import VERSIONS, encode
 from kilter.comparison.plan import Plan
 from kilter.data import TableEncoder, load, split
 from kilter.sampling import class_clusters, class_neighbors
+from made_texts import as_texts, make_texts
 
 SMOTE, PLAIN = (Plan.make(name, folds=3, neighbors=4) for name in ("smote", "focal"))
 
@@ -136,3 +138,37 @@ def test_a_fold_holds_no_labels_of_test_rows(dataset, splits) -> None:
     arrays = [value for value in vars(fold).values() if isinstance(value, np.ndarray)]
     test_rows = len(splits[0].test)
     assert [a.ndim for a in arrays if len(a) == test_rows] == [2]  # the features, once
+
+
+# -- texts -------------------------------------------------------------------------------
+
+NOTES = make_texts(
+    np.arange(60) % 3 // 2,
+    [f"word{chr(97 + row % 9)} is {'here' * (row % 2)}" for row in range(60)],
+)
+
+
+def test_changed_texts_come_of_the_rows_to_learn_from() -> None:
+    plan = Plan.make("none", kind="text", folds=3, augment="light", synonyms=None, seed=4)
+    splits = split(NOTES, 3)
+    encoded = encode(splits, NOTES.schema, plan)
+    for one, fold, encoder in zip(splits, encoded.folds, encoded.encoders, strict=True):
+        texts = one.train.features.texts
+        changed = RandomWords(random_state=4).fit(texts).copies(texts, VERSIONS)
+        assert fold.versions.shape == (len(one.train), VERSIONS, *fold.x.shape[1:])
+        for row, at in enumerate(fold.layout.order):
+            expected = encoder.transform(as_texts(changed[at]))
+            np.testing.assert_array_equal(fold.versions[row][:, : encoder.length], expected)
+        some = (fold.versions != fold.x[:, None]).any(axis=2).mean()
+        assert 0.2 < some <= 1
+
+
+def test_words_of_rows_to_test_on_are_unknown() -> None:
+    plan = Plan.make("none", kind="text", folds=3)
+    splits = split(NOTES, 3)
+    odd = as_texts(["never seen here"] * len(splits[0].test))
+    dirty = (replace(splits[0], test=replace(splits[0].test, features=odd)), *splits[1:])
+    one, other = (encode(each, NOTES.schema, plan) for each in (splits, dirty))
+    assert one.encoders[0].words == other.encoders[0].words
+    np.testing.assert_array_equal(one.folds[0].x, other.folds[0].x)
+    assert other.folds[0].test_x[0, :2].tolist() == [1, 1]

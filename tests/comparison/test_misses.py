@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from kilter.comparison.misses import CLASSES, EXAMPLES, misses, to_uri
+from kilter.comparison.misses import CLASSES, EXAMPLES, SIGNS, misses, shorten, to_uri
 from made_data import make_dataset
 from made_images import draw, make_images
+from made_texts import make_texts
 
 
 def pixels_of(uri: str) -> np.ndarray:
@@ -81,3 +82,45 @@ def test_rare_is_what_there_is_little_of_to_learn_from() -> None:
 def test_rows_of_a_table_are_not_shown() -> None:
     dataset = make_dataset(np.array([0, 1, 0, 1]))
     assert misses(dataset, np.arange(4), 1 - dataset.labels, np.full((4, 2), 0.5)) == []
+
+
+def test_texts_are_shown_as_they_stand() -> None:
+    texts = ["see you", "ok", "Free <b>entry</b>!\n٤ 😀", "win", "late", ""]
+    dataset = make_texts([0, 0, 1, 1, 0, 0], texts)
+    rows = np.array([5, 2, 3, 0])
+    p = np.array([[0.1, 0.9], [0.7, 0.3], [0.95, 0.05], [0.8, 0.2]])
+    first, second = misses(dataset, rows, np.array([1, 0, 0, 0]), p)
+    assert first == {
+        "class": "class1",
+        "count": 2,
+        "of": 2,
+        "examples": [
+            {"predicted": "class0", "probability": 0.95, "text": "win"},
+            {"predicted": "class0", "probability": 0.7, "text": "Free <b>entry</b>!\n٤ 😀"},
+        ],
+    }
+    assert second == {
+        "class": "class0",
+        "count": 1,
+        "of": 2,
+        "examples": [{"predicted": "class1", "probability": 0.9, "text": ""}],
+    }
+
+
+def test_of_a_long_text_the_beginning_is_shown() -> None:
+    dataset = make_texts([0, 1], ["word " * 1000, "ok"])
+    (found,) = misses(dataset, np.arange(2), np.array([1, 1]), np.full((2, 2), 0.5))
+    assert found["examples"][0]["text"] == ("word " * 80).rstrip() + "…"
+
+
+@given(st.text(), st.integers(0, 2 * SIGNS))
+def test_a_shown_text_is_whole_or_its_beginning(text: str, times: int) -> None:
+    text = text + "ab " * times
+    shown = shorten(text)
+    if len(text) <= SIGNS:
+        assert shown == text
+    else:
+        assert shown[-1] == "…"
+        assert len(shown) <= SIGNS + 1
+        assert text.startswith(shown[:-1])
+        assert text[len(shown) - 1 : SIGNS].strip() == ""  # but for blanks at its end

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from kilter._errors import ArgumentError
+from kilter._errors import ArgumentError, ArgumentTypeError
 from kilter.comparison.plan import Plan
 from kilter.comparison.prepare import lanes_of, prepare
 from kilter.comparison.remedy import REMEDIES, Remedy
 from kilter.comparison.training import Draw
-from kilter.data import load
-from kilter.models import Members
+from kilter.data import TextEncoder, load
+from kilter.models import Members, mlp
 from made_images import draw, make_images
+from made_texts import make_texts
 
 
 def test_every_training_is_there_once() -> None:
@@ -154,3 +157,100 @@ def test_a_network_without_a_last_layer_is_found_before_work() -> None:
     message = str(info.value)
     assert message.startswith("`build` must give a network that ends in `Dense(n_classes)`, with")
     assert message.endswith("for the last layer. Here those are `crt`, `lws`.")
+
+
+# -- texts -------------------------------------------------------------------------------
+
+WORDS = [f"{'ab'[row // 20]} note{chr(97 + row % 10)} x" for row in range(40)]
+NOTES = make_texts(np.repeat([0, 1], 20), WORDS)
+
+
+def test_texts_are_trained_as_word_numbers() -> None:
+    plan = Plan.make("none", kind="text", folds=2, length=3, dropout=0.25)
+    splits, task = prepare(plan, NOTES)
+    assert (task.shape, task.dtype, task.layers) == ((3,), np.int32, ())
+    encoders = [TextEncoder.fit(split.train, NOTES.schema, length=3) for split in splits]
+    most = max(encoder.vocabulary for encoder in encoders)
+    for split, fold, encoder in zip(splits, task.folds, encoders, strict=True):
+        np.testing.assert_array_equal(fold.test_x, encoder.transform(split.test.features))
+        assert fold.vocabulary == most
+        assert not fold.versions.size
+    model = task.network(0, 0)
+    assert model.layers[1].input_dim == most
+    rates = [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    assert rates == [0.25, 0.25]
+
+
+def bag(shape: tuple[int, int], n_classes: int) -> keras.Model:
+    length, vocabulary = shape
+    layers = keras.layers
+    words = [layers.Embedding(vocabulary, 4), layers.GlobalAveragePooling1D()]
+    return keras.Sequential([keras.Input((length,)), *words, layers.Dense(n_classes, "softmax")])
+
+
+def test_a_network_of_ones_own_is_told_length_and_vocabulary() -> None:
+    _, task = prepare(Plan.make("none", kind="text", folds=2, length=3, build=bag), NOTES)
+    model = task.network(0, 0)
+    assert model.inputs[0].dtype == "int32"
+    (inner,) = (layer for layer in model.layers if isinstance(layer, keras.Sequential))
+    assert inner.layers[0].input_dim == task.folds[0].vocabulary
+    with pytest.raises(ArgumentError, match=r"called with texts of 3 word numbers below \d+ and 2"):
+        prepare(Plan.make("none", kind="text", folds=2, length=3, build=broken), NOTES)
+
+
+def broken(shape: tuple[int, int], n_classes: int) -> keras.Model:
+    raise ValueError("no")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"network": "mlp"}, "`network` must be textnet for texts; got `mlp`"),
+        (
+            {"remedies": "smote"},
+            r"`remedies` has `smote`, which mixes two rows.*`head-smote` mixes",
+        ),
+        ({"remedies": "mixup"}, "`remedies` has `mixup`, which mixes two rows"),
+        ({"remedies": "cmo"}, "`remedies` has `cmo`, which mixes two rows"),
+        ({"synonyms": "wordnet"}, "`synonyms` are for texts that are changed in training"),
+        ({"augment": keras.layers.RandomFlip()}, r"`augment` must be a word .* `RandomWords`"),
+    ],
+)
+def test_what_is_not_for_texts(settings: dict, message: str) -> None:
+    with pytest.raises((ArgumentError, ArgumentTypeError), match=message):
+        prepare(Plan.make(**{"remedies": "none", "kind": "text", "folds": 2, **settings}), NOTES)
+
+
+@pytest.mark.parametrize(("name", "value"), [("synonyms", "wordnet"), ("length", 9)])
+def test_what_is_for_texts_alone(table_of: Callable, name: str, value: object) -> None:
+    plan = Plan.make("none", folds=2, **{name: value})
+    with pytest.raises(ArgumentError, match=f"`{name}` is for texts, and these are rows of a tab"):
+        prepare(plan, load(table_of(), "target"))
+
+
+def test_features_of_texts_may_be_mixed() -> None:
+    plan = Plan.make("head-smote", kind="text", folds=2, length=3)
+    _, task = prepare(plan, NOTES)
+    assert not task.folds[0].neighbors.size
+
+
+# -- weights from a file -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", ["mlp", "own"])
+def test_every_network_begins_with_weights_from_a_file(
+    table_of: Callable, tmp_path: Path, network: str
+) -> None:
+    settings = {"network": "mlp", "hidden": (5,)} if network == "mlp" else {"build": perceptron}
+    dataset = load(table_of(3), "target")
+    _, task = prepare(Plan.make([], folds=2, **settings), dataset)
+    source = perceptron if network == "own" else partial(mlp, hidden=(5,))
+    other = source(task.shape[0], 7)
+    other.save_weights(tmp_path / "old.weights.h5")
+    path = tmp_path / "old.weights.h5"
+    _, task = prepare(Plan.make([], folds=2, **settings, pretrained=path), dataset)
+    for seed in (0, 1):
+        kernel, bias, last, _ = task.network(0, seed).get_weights()
+        np.testing.assert_array_equal(kernel, other.get_weights()[0])
+        np.testing.assert_array_equal(bias, other.get_weights()[1])
+        assert last.shape == (5, 3)  # of another shape than in the file: its own

@@ -10,6 +10,7 @@ from kilter._errors import ArgumentError
 from kilter.data import audit, audit_lines, inspect, load, split
 from made_data import make_dataset
 from made_images import draw, make_images, save_folder
+from made_texts import make_texts
 
 
 def test_what_json_can_hold(skewed):
@@ -204,3 +205,60 @@ class TestHeldOut:
         assert most == (0 if learned < 3 else 30)
         if most:
             split(data, most)
+
+
+class TestTexts:
+    def test_what_json_can_hold(self) -> None:
+        held_out = np.arange(200) >= 150
+        report = audit(make_texts(np.arange(200) % 3, held_out=held_out))
+        assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+    def test_how_many_words_there_are(self) -> None:
+        texts = ["Free entry!", "free", "see you at noon 47", "See\tyou at noon 12", "ok"]
+        report = audit(make_texts([0, 0, 0, 1, 1], texts))
+        # 3, 1, 5, 5 and 1 of: free entry ! see you at noon 00 ok
+        assert report["text"] == {"words": 3, "most": 5, "different": 9}
+
+    def test_what_there_is_no_column_for(self) -> None:
+        report = audit(make_texts(np.repeat([0, 1], [90, 10])))
+        assert report["columns"] == {"text": 1}
+        assert report["missing"] == report["leaks"] == {}
+        assert report["constant"] == report["empty"] == report["identifiers"] == []
+        assert report["image"] is report["held_out"] is None
+        assert report["imbalance_ratio"] == 9
+
+    def test_tables_and_images_have_none(self, skewed: pd.DataFrame) -> None:
+        for data in (load(skewed, "target"), make_images(np.repeat([0, 1], [20, 10]))):
+            assert audit(data)["text"] is None
+
+    def test_texts_without_a_word_are_missing(self) -> None:
+        report = audit(make_texts([0, 1, 0, 1, 1], ["a", "", " \n", "\u00a0", "!"]))
+        assert report["missing"] == {"note": 3}
+        assert "missing note: 3 rows (60.0%)" in audit_lines(report)
+
+    def test_all_may_be_missing(self) -> None:
+        report = audit(make_texts([0, 1], ["", ""]))
+        assert report["text"] == {"words": 0, "most": 0, "different": 0}
+
+    def test_twins_and_those_with_another_label(self) -> None:
+        texts = ["Win it", "win IT", "see you", "ok 12", "OK  99", "win it!"]
+        report = audit(make_texts([0, 0, 1, 0, 1, 1], texts))
+        assert report["duplicates"] == {"rows": 4, "conflicting": 2}
+
+    def test_twins_of_what_is_tested(self) -> None:
+        texts = ["see you", "SEE you", "ok", "late", "see  you", "no"]
+        held_out = np.arange(6) >= 4
+        report = audit(make_texts([0, 0, 1, 1, 0, 1], texts, held_out=held_out))
+        assert report["held_out"] == {"rows": 2, "twins": 2, "classes": []}
+
+    def test_out_of_a_table(self) -> None:
+        rows = {
+            "note": [f"{word} at noon" for word in ("come", "go", "wait", "eat")] * 10,
+            "hour": list(range(40)),
+            "spam": [0, 0, 0, 1] * 10,
+        }
+        report = inspect(pd.DataFrame(rows), "spam", text="note")
+        assert report["text"] == {"words": 3, "most": 3, "different": 6}
+        assert report["duplicates"] == {"rows": 40, "conflicting": 0}
+        assert report["identifiers"] == []
+        assert inspect(pd.DataFrame(rows), "spam")["text"] is None

@@ -3,11 +3,12 @@ import pytest
 
 from kilter._errors import ArgumentTypeError
 from kilter._types import WHOLE, Test, Train
-from kilter.data import ENCODERS, ImageEncoder, TableEncoder, fit_encoder
+from kilter.data import ENCODERS, ImageEncoder, TableEncoder, TextEncoder, fit_encoder
 from made_data import make_dataset
 from made_images import make_images
+from made_texts import make_texts
 
-MAKERS = {"table": make_dataset, "image": make_images}
+MAKERS = {"table": make_dataset, "image": make_images, "text": make_texts}
 LABELS = np.arange(40) % 2
 
 
@@ -23,7 +24,7 @@ def test_every_kind_of_rows_has_an_encoder():
 def test_the_kind_of_rows_chooses(data):
     encoder = fit_encoder(Train.of(data, np.arange(30)), data.schema)
     assert type(encoder) is ENCODERS[data.schema.kind]
-    assert isinstance(encoder, TableEncoder | ImageEncoder)
+    assert isinstance(encoder, TableEncoder | ImageEncoder | TextEncoder)
 
 
 def test_what_all_of_them_share(data):

@@ -1,4 +1,6 @@
 import os
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -6,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from kilter._errors import ArgumentError, ArgumentTypeError, DataError, SourceError
-from kilter._types import Features, Images
-from kilter.data import load, load_images, load_table
+from kilter._types import Features, Images, Texts
+from kilter.data import load, load_images, load_table, load_texts
 from kilter.data.load import is_folder
 from made_data import write
 from made_images import save, save_folder
@@ -58,7 +60,11 @@ def test_options_of_a_table_reach_it():
 
 
 @pytest.mark.parametrize(
-    "options", [{"target": "y"}, {"drop": "x"}, {"drop": ["x"]}, {"group": "g"}, {"time": "t"}]
+    "options",
+    [
+        *({"target": "y"}, {"drop": "x"}, {"drop": ["x"]}, {"group": "g"}, {"time": "t"}),
+        *({"text": "x"}, {"text": ""}),
+    ],
 )
 def test_options_of_a_table_are_not_for_images(tmp_path, options):
     (name,) = options
@@ -120,3 +126,41 @@ def test_a_path_below_a_closed_folder_is_said_so(tmp_path, monkeypatch):
         load(tmp_path / "table.csv", "y")
     with pytest.raises(SourceError):
         load(tmp_path / "images")
+
+
+NOTES = {**TABLE, "note": ["see you", "win it", "ok", None]}
+
+
+def test_a_column_of_texts_is_read_as_such() -> None:
+    data = load(pa.table(NOTES), "y", text="note")
+    assert isinstance(data.features, Texts)
+    assert data.features.texts.tolist() == ["see you", "win it", "ok", ""]
+    assert isinstance(load(pa.table(NOTES), "y").features, Features)
+
+
+def test_options_of_texts_reach_them() -> None:
+    options: dict[str, Any] = {"drop": "x", "group": "g", "time": "t", "name": "n"}
+    data = load(pa.table(NOTES), "y", text="note", **options)
+    expected = load_texts(pa.table(NOTES), "y", "note", **options)
+    assert data.schema == expected.schema
+    assert data.schema.kind == "text"
+    assert data.name == "n"
+    assert data.groups is not None
+    assert data.times is not None
+    assert data.groups.tolist() == [0, 0, 1, 1]
+    assert data.times.tolist() == [4, 3, 2, 1]
+
+
+def test_texts_out_of_a_file_need_a_target_and_have_no_size(tmp_path: Path) -> None:
+    path = write(tmp_path, "note,y\n007,0\n08,1\n")
+    assert load(str(path), "y", text="note").features.texts.tolist() == ["007", "08"]
+    with pytest.raises(ArgumentTypeError, match=r"^`target` must name the column"):
+        load(path, text="note")
+    with pytest.raises(ArgumentError, match=r"^`size` is for a folder of images"):
+        load(path, "y", text="note", size=64)
+
+
+def test_a_column_of_texts_that_is_not_there() -> None:
+    for name in ("", "notes"):
+        with pytest.raises(ArgumentError, match=rf"^`{name}` was named as text, and the table has"):
+            load(pa.table(NOTES), "y", text=name)

@@ -37,7 +37,6 @@ def test_nothing_is_blended(encoder):
 def test_nothing_is_learned_from_the_rows(data, encoder):
     other = Train(np.arange(5), Images(draw(5, 8, 6, 3, seed=1), data.features.files), LABELS[:5])
     assert ImageEncoder.fit(other, data.schema) == encoder
-    assert ImageEncoder.fit(other, data.schema, bins=False) == encoder
 
 
 def test_fitted_on_training_rows_only(data):

@@ -1,5 +1,6 @@
 import json
 
+import pandas as pd
 import pytest
 
 from kilter._errors import ArtifactError
@@ -75,3 +76,30 @@ class TestImages:
         for columns in (data["columns"] + plain, plain + data["columns"], 2 * data["columns"]):
             with pytest.raises(ArtifactError, match="beside that of kind `image`"):
                 schema_from_json(data | {"columns": columns})
+
+
+class TestTexts:
+    schema = Schema(
+        (Column("note", "text"),), "spam", (False, True), (("hour", "beside the text"),)
+    )
+
+    def test_json_round_trip(self) -> None:
+        data = schema_to_json(self.schema)
+        assert data["columns"] == [{"name": "note", "kind": "text", "vocabulary": []}]
+        again = schema_from_json(json.loads(json.dumps(data)))
+        assert again == self.schema
+        assert again.kind == "text"
+        assert number_names(self.schema) == []
+
+    def test_of_a_table_that_was_read(self, frame: pd.DataFrame) -> None:
+        schema = load(frame, "target", text="city").schema
+        assert schema_from_json(json.loads(json.dumps(schema_to_json(schema)))) == schema
+
+    def test_a_text_has_nothing_beside_it(self) -> None:
+        text = schema_to_json(self.schema)["columns"]
+        number = {"name": "x", "kind": "number", "vocabulary": []}
+        image = {"name": "image", "kind": "image", "vocabulary": [], "shape": [8, 8, 1]}
+        for columns in ([*text, number], [number, *text], 2 * text, [*text, image]):
+            data = schema_to_json(self.schema) | {"columns": columns}
+            with pytest.raises(ArtifactError, match="columns beside that of kind `text`"):
+                schema_from_json(data)

@@ -7,6 +7,7 @@ from kilter.data import load
 from kilter.data.units import twins, units
 from made_data import make_dataset
 from made_images import draw, make_images
+from made_texts import as_texts, make_texts
 
 
 def test_twins_look_at_the_values_only():
@@ -67,3 +68,35 @@ def test_twins_of_images_as_numpy_finds_them(seed, rows):
 def test_no_images_have_no_twins():
     features = make_images([0, 1]).features.take(np.array([], int))
     assert twins(features).tolist() == []
+
+
+def test_twins_of_texts_have_the_same_words() -> None:
+    texts = [
+        *("Free entry!", "free  ENTRY !\n", "free entry", "entry free !", "Ｆｒｅｅ entry!"),
+        *("call 123", "Call 456", "call 12", "call 1 23"),
+        *("", " \t", "don't", "DON’T", "dont"),
+    ]
+    codes = twins(as_texts(texts))
+    assert codes.tolist() == [0, 0, 1, 2, 0, 3, 3, 4, 5, 6, 6, 7, 7, 8]
+    assert codes.dtype == np.int64
+
+
+@settings(max_examples=50)
+@given(st.lists(st.lists(st.sampled_from(["a", "b", "ab", "!"]), max_size=3), max_size=20))
+def test_twins_of_texts_as_comparing_each_two_finds_them(texts: list[list[str]]) -> None:
+    codes = twins(as_texts([" ".join(words) for words in texts]))
+    assert codes.shape == (len(texts),)
+    for one, words in zip(codes, texts, strict=True):
+        for other, others in zip(codes, texts, strict=True):
+            assert (one == other) == (words == others)
+
+
+def test_texts_of_one_group_and_their_twins_are_one_unit() -> None:
+    texts = ["see you", "See you", "ok", "free", "late"]
+    ids = units(make_texts([0, 1, 0, 1, 0], texts, groups=np.array([7, 9, 9, 7, 8])))
+    assert len(set(ids[:4].tolist())) == 1
+    assert ids[4] != ids[0]
+
+
+def test_no_texts_have_no_twins() -> None:
+    assert twins(as_texts([])).tolist() == []

@@ -3,10 +3,12 @@ import re
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from kilter.data import audit, audit_lines, load
 from kilter.data.warn import audit_warnings
+from made_texts import make_texts
 
 
 def test_lines_say_it_all(skewed):
@@ -44,6 +46,8 @@ def clean() -> dict[str, Any]:
         "broken": [],
         "held_out": None,
         "image": None,
+        "text": None,
+        "free_text": [],
         "identifiers": [],
         "leaks": {},
         "claim": {"class": "rare", "rows": 1000, "ap_half_width": 0.031, "max_folds": 50},
@@ -85,6 +89,10 @@ def test_a_clean_table_has_no_warning(clean):
         ({"claim": {"max_folds": 0}}, "too few for 5 folds. Merge or drop that class, or"),
         ({"claim": {"ap_half_width": 0.151}}, "is known to ±0.15 only"),
         ({"identifiers": ["id", "key"]}, "Convert it, or `--drop id,key`."),
+        (
+            {"identifiers": ["note"], "free_text": ["note"]},
+            "or `--drop note`; if it is what to learn from, `--text note`.",
+        ),
         ({"missing": {"x": 1501, "z": 1500}}, "`x` is missing in most rows. Consider `--drop x`."),
         ({"constant": ["a", "b"]}, "`a`, `b` has one value only, and is left out."),
         ({"empty": ["a"]}, "`a` has no values, and is left out."),
@@ -210,3 +218,39 @@ def test_what_a_claim_rests_on_where_rows_are_held_out(clean):
     first, second = audit_warnings(report)
     assert first.startswith("Class `rare` has 1 row to test on, too few for 5 folds. Merge")
     assert second.startswith("With 1 row to test on of class `rare`, an average precision")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            {"words": 17, "most": 200, "different": 7912},
+            "t: 3,000 texts of 17 words on the median, 7,912 different ones",
+        ),
+        (
+            {"words": 1234, "most": 5000, "different": 12},
+            "t: 3,000 texts of 1,234 words on the median, 12 different ones",
+        ),
+    ],
+)
+def test_texts_have_words(clean: dict[str, Any], text: dict[str, int], said: str) -> None:
+    assert audit_lines(changed(clean, text=text, columns={"text": 1}))[0] == said
+
+
+def test_one_word_is_singular(clean: dict[str, Any]) -> None:
+    text = {"words": 1, "most": 3, "different": 12}
+    assert "texts of 1 word on the median" in audit_lines(changed(clean, text=text))[0]
+
+
+def test_the_column_of_texts_is_not_to_be_dropped() -> None:
+    report = audit(make_texts(np.arange(300) % 2, ["see you", "", ""] * 100))
+    (sentence,) = (line for line in report["warnings"] if "missing in most rows" in line)
+    assert sentence.startswith("`note` is missing in most rows.")
+    assert "--drop" not in sentence
+
+
+def test_a_number_is_not_to_be_learned_from_as_text() -> None:
+    rows = {"id": np.arange(300), "x": np.arange(300) % 7, "y": np.arange(300) % 2}
+    report = audit(load(pa.table(rows), "y"))
+    assert report["identifiers"] == ["id"]
+    assert "--text" not in "".join(report["warnings"])

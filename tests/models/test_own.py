@@ -242,3 +242,26 @@ def test_a_network_for_other_images_is_told_what_comes():
         own_network(lambda shape, n_classes: 1 / 0, (4, 3, 1), 2, seed=0)
     with pytest.raises(ArgumentTypeError, match=r"Write `def build\(shape, n_classes\):`"):
         own_network(7, (4, 3, 1), 2, seed=0)
+
+
+# -- texts -------------------------------------------------------------------------------
+
+
+def test_it_may_take_word_numbers() -> None:
+    def build(shape: tuple[int, int], n_classes: int) -> keras.Model:
+        length, vocabulary = shape
+        words = [keras.layers.Embedding(vocabulary, 3), keras.layers.Flatten()]
+        end = keras.layers.Dense(n_classes, "softmax")
+        return keras.Sequential([keras.Input((length,)), *words, end])
+
+    network = own_network(build, (4,), 2, seed=0, vocabulary=9)
+    assert network.inputs[0].dtype == "int32"
+    logits = keras.ops.convert_to_numpy(network(np.full((5, 4), 8, np.int32)))
+    assert logits.shape == (5, 2)
+    np.testing.assert_allclose(np.exp(logits).sum(axis=1), 1, rtol=1e-5)  # logs of probabilities
+
+
+def test_a_network_of_columns_is_none_of_texts() -> None:
+    model = keras.Sequential([keras.Input((7,)), keras.layers.Dense(2)])
+    with pytest.raises(ArgumentError, match=r"texts of 4 word numbers below 9, 0 for none\."):
+        own_network(model, (4,), 2, seed=0, vocabulary=9)

@@ -32,6 +32,8 @@ def compare(
     folds: int = 5,
     seeds: int | None = None,
     metric: str = "auprc",
+    text: str | None = None,
+    embed: str | None = None,
     group: str | None = None,
     time: str | None = None,
     drop: Sequence[str] = (),
@@ -48,7 +50,7 @@ def compare(
     observe: Observer | None = None,
     **settings: Any,
 ) -> Result:
-    """Find out which remedy for imbalance really helps on a table or on images.
+    """Find out which remedy for imbalance really helps on a table, on texts or on images.
 
     Trains every remedy on the same folds and seeds, judges them on rows that they never
     saw, and hands over the chosen model with calibrated probabilities and a threshold.
@@ -66,13 +68,20 @@ def compare(
         ``under-bagging`` and ``self-paced``, which train as long as most others together, and
         ``cb-focal``, ``vs``, ``cluster-smote``, ``mixup`` and ``remix``, which are near to
         others or seldom for tables, and those with ``drw``, which train twice. For images,
-        whose trainings take minutes, those for the last layer alone, which take seconds.
+        whose trainings take minutes, those for the last layer alone, which take seconds. For texts
+        none that mixes rows.
     folds, seeds : int
         Every remedy is trained ``folds * seeds`` times; seeds are three if not given, one for
         images.
     metric : str
         What chooses: ``auprc``, ``macro_f1``, ``balanced_accuracy``, ``mcc``, ``log_loss``
         or ``brier``.
+    text : str, optional
+        The column of texts to learn from, as words; other columns are left out then. See
+        `kilter.data.load_texts`.
+    embed : path, optional
+        The folder of a model of ``sentence-transformers`` that turns each text into numbers, which
+        join the other columns; nothing is downloaded.
     group : str, optional
         Rows with the same value of this column stay in the same part.
     time : str, optional
@@ -91,8 +100,9 @@ def compare(
         Put the threshold as high as this recall of the rarest class allows.
     build : function or keras.Model, optional
         A network of your own: a function of the number of encoded columns (of the shape of
-        images) and of classes that returns a new Keras model, or a model, whose weights are drawn
-        anew. It may end in probabilities or in logits; how it is compiled does not matter.
+        images, of length and vocabulary of texts) and of classes that returns a new Keras model,
+        or a model, whose weights are drawn anew. It may end in probabilities or in logits; how it
+        is compiled does not matter.
     executor : {"auto", "lanes", "sequential", "ray"}
         How to train; see `kilter.comparison.run`.
     memory : float, optional
@@ -130,9 +140,11 @@ def compare(
     """
     settings |= {"folds": folds, "seeds": seeds, "metric": metric}
     settings |= {"min_recall": min_recall, "build": build}
-    plan = Plan.make(remedies, kind=_kind(data), **settings)
+    plan = Plan.make(remedies, kind=_kind(data, text, embed), **settings)
     folder = None if out is None else RunFolder(out, resume)
-    dataset = load(data, target, drop=drop, group=group, time=time, size=size, broken=broken)
+    columns: dict[str, Any] = {"text": text, "embed": embed, "drop": drop}
+    columns |= {"group": group, "time": time}
+    dataset = load(data, target, **columns, size=size, broken=broken)
     plan = _with_costs(plan, cost, dataset)
     result = run(
         plan,
@@ -261,6 +273,8 @@ def forecast(
     target: str | None = None,
     *,
     remedies: Any = None,
+    text: str | None = None,
+    embed: str | None = None,
     group: str | None = None,
     time: str | None = None,
     drop: Sequence[str] = (),
@@ -279,7 +293,9 @@ def forecast(
 
     Parameters
     ----------
-    data, target, remedies, group, time, drop, size, broken, executor, memory, devices, **settings
+    data, target, remedies, text, embed, group, time, drop, size, broken
+        As `kilter.compare` has them.
+    executor, memory, devices, **settings
         As `kilter.compare` has them.
 
     Returns
@@ -296,14 +312,20 @@ def forecast(
     >>> kilter.comparison.forecast(table, "fraud", **quick).trainings
     5
     """
-    plan = Plan.make(remedies, kind=_kind(data), **settings)
-    dataset = load(data, target, drop=drop, group=group, time=time, size=size, broken=broken)
+    plan = Plan.make(remedies, kind=_kind(data, text, embed), **settings)
+    columns: dict[str, Any] = {"text": text, "embed": embed, "drop": drop}
+    columns |= {"group": group, "time": time}
+    dataset = load(data, target, **columns, size=size, broken=broken)
     return forecast_run(plan, dataset, executor=executor, memory=memory, devices=devices)
 
 
-def _kind(data: Any) -> str:
-    """Return what a row of the data is."""
-    return "image" if is_folder(data) else "table"
+def _kind(data: Any, text: str | None, embed: str | None) -> str:
+    """Return what a row of the data is, as far as settings hang on it."""
+    if is_folder(data):
+        return "image"
+    if embed is not None:
+        return "embedding"
+    return "table" if text is None else "text"
 
 
 def _with_costs(plan: Plan, cost: Any, dataset: Dataset) -> Plan:

@@ -201,8 +201,14 @@ def fingerprint(plan: Plan, dataset: Dataset, network: keras.Model) -> str:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     about = (dataset.labels, dataset.groups, dataset.times, dataset.held_out)
     for array in (*vars(dataset.features).values(), *about):
-        digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+        digest.update(b"" if array is None else _content(array))
     return digest.hexdigest()
+
+
+def _content(array: np.ndarray) -> bytes:
+    if array.dtype == object:  # its bytes are addresses
+        return json.dumps(array.tolist()).encode()
+    return np.ascontiguousarray(array).tobytes()
 
 
 def _architecture(network: keras.Model) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from kilter._types import Dataset, Schema, Split, Test, Train, Validation
+from kilter._types import Dataset, Schema, Split, Test, Texts, Train, Validation
+from kilter.augment.words import find_words
 from kilter.comparison.executors.base import EncodedFold
 from kilter.comparison.plan import OWN, Plan
 from kilter.comparison.training import CLUSTER
 from kilter.data import Encoder, fit_encoder
 from kilter.sampling import Layout, class_clusters, class_neighbors
+
+VERSIONS = 8
+"""Changed versions of each text to learn from, of which each epoch sees one."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +29,34 @@ class EncodedSplits:
 
 def encode(splits: tuple[Split, ...], schema: Schema, plan: Plan) -> EncodedSplits:
     """Encode every fold by an encoder of its own, all to the same shape."""
-    bins = plan.network != OWN
-    encoders = tuple(fit_encoder(split.train, schema, bins=bins) for split in splits)
+    options = _options(schema, plan)
+    encoders = tuple(fit_encoder(split.train, schema, **options) for split in splits)
     shape = tuple(np.max([encoder.shape for encoder in encoders], axis=0).tolist())
+    vocabulary = max(encoder.vocabulary for encoder in encoders)
     folds = (
-        _encode_fold(split, encoder, shape, len(schema.classes), plan)
+        replace(
+            _encode_fold(split, encoder, shape, len(schema.classes), plan), vocabulary=vocabulary
+        )
         for split, encoder in zip(splits, encoders, strict=True)
     )
     return EncodedSplits(encoders, tuple(folds))
+
+
+def _options(schema: Schema, plan: Plan) -> dict[str, Any]:
+    """Return what the plan says of the encoder of this kind of rows."""
+    if schema.kind == "text":
+        return {"length": plan.length}
+    return {"bins": plan.network != OWN} if schema.kind == "table" else {}
+
+
+def _versions(train: Train, encoder: Encoder, shape: tuple[int, ...], plan: Plan) -> np.ndarray:
+    """Return changed versions of the texts to learn from, encoded, if the plan wants them."""
+    if plan.augment is None or not isinstance(train.features, Texts):
+        return np.empty((0, 0), np.int32)
+    texts = train.features.texts
+    changed = find_words(plan.augment, plan.synonyms, plan.seed).fit(texts).copies(texts, VERSIONS)
+    encoded = pad(encoder.transform(Texts(changed.ravel())), shape)
+    return encoded.reshape(*changed.shape, *shape)
 
 
 def neighbors(x: np.ndarray, labels: np.ndarray, layout: Layout, plan: Plan) -> np.ndarray:
@@ -68,8 +93,11 @@ def _encode_fold(
     x, labels = train[layout.order], split.train.labels[layout.order]
     near = neighbors(x, labels, layout, plan)
     blendable = pad(encoder.blendable[None], shape)[0]
+    versions = _versions(split.train, encoder, shape, plan)
+    if len(versions):
+        versions = versions[layout.order]
     return EncodedFold(
-        x, labels, layout, near, blendable, validation, split.validation.labels, test
+        x, labels, layout, near, blendable, validation, split.validation.labels, test, versions
     )
 
 

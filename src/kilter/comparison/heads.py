@@ -113,6 +113,8 @@ class _Stage:
             blendable=np.ones(x.shape[1], bool),
             validation_x=validation,
             test_x=test,
+            versions=np.empty((0, 0), np.int32),
+            vocabulary=0,
         )
         return Place(first, seen, kernel * scale[:, None], bias + mean @ kernel, mean, scale)
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from kilter._types import Dataset, Images
+from kilter._types import AnyFeatures, Dataset, Images, Texts
 from kilter.data.decode import as_image
 
 CLASSES = 10  # the rarest ones
 EXAMPLES = 6  # of each
+SIGNS = 400  # of a text
 
 
 def misses(
@@ -25,7 +26,7 @@ def misses(
     Parameters
     ----------
     dataset : Dataset
-        Of images.
+        Of images or texts.
     rows : array of shape (tested,)
         Positions of the tested rows in it.
     predicted : array of shape (tested,)
@@ -33,7 +34,7 @@ def misses(
     probabilities : array of shape (tested, classes)
         Calibrated ones.
     """
-    if not isinstance(dataset.features, Images):
+    if not isinstance(dataset.features, Images | Texts):
         return []
     labels, names = dataset.labels[rows], [str(label) for label in dataset.schema.classes]
     order = np.argsort(np.bincount(dataset.learned_labels, minlength=len(names)), kind="stable")
@@ -55,8 +56,21 @@ def misses(
     return [one for one in found if one["count"]]
 
 
-def _shown(images: Images, row: int) -> dict[str, str]:
-    return {"file": str(images.files[row]), "image": to_uri(images.pixels[row])}
+def _shown(features: AnyFeatures, row: int) -> dict[str, str]:
+    if isinstance(features, Texts):
+        return {"text": shorten(features.texts[row])}
+    return {"file": str(features.files[row]), "image": to_uri(features.pixels[row])}
+
+
+def shorten(text: str) -> str:
+    """Return a text, or its beginning with a sign that it goes on.
+
+    Examples
+    --------
+    >>> shorten("a" * 1000)[-3:]
+    'aa…'
+    """
+    return text if len(text) <= SIGNS else f"{text[:SIGNS].rstrip()}…"
 
 
 def to_uri(pixels: np.ndarray) -> str:

@@ -16,6 +16,7 @@ import keras
 from kilter._errors import ArgumentError, ArgumentTypeError, did_you_mean
 from kilter._numbers import is_whole
 from kilter.augment.image import find_layers
+from kilter.augment.words import RandomWords
 from kilter.comparison.remedy import Decide, Remedy, find_remedies
 from kilter.comparison.training import Draw, Loss, Training, with_needs
 from kilter.models import find_build
@@ -30,12 +31,21 @@ METRICS = {
 }
 """Metrics that can choose a remedy; True where higher is better."""
 
-NETWORKS = {"table": ("tabm", "mlp"), "image": ("convnet",)}
+NETWORKS = {"table": ("tabm", "mlp"), "image": ("convnet",), "text": ("textnet",)}
 """Networks that kilter builds itself, by what a row is; the first is the default."""
 
 OF_KIND: dict[str, dict[str, Any]] = {
     "table": {"network": "tabm", "seeds": 3, "epochs": 200, "patience": 20, "confirm": 0},
     "image": {"network": "convnet", "seeds": 1, "epochs": 30, "patience": 6, "confirm": 2},
+    "embedding": {"network": "mlp", "seeds": 3, "epochs": 200, "patience": 20, "confirm": 0},
+    "text": {
+        "network": "textnet",
+        "seeds": 3,
+        "epochs": 30,
+        "patience": 6,
+        "confirm": 0,
+        "dropout": 0.3,
+    },
 }
 """Settings that hang on what a row is, where they are not given."""
 
@@ -75,11 +85,15 @@ class Plan:
     network : str
         What is trained: ``tabm``, an ensemble in one network on embedded numbers, or ``mlp``,
         a plain perceptron, which is several times as fast; ``convnet``, a small convolutional
-        network, for images.
+        network, for images; ``textnet``, on words and windows of three words, for texts.
     build : function or keras.Model, optional
         A network of your own in its place: a function of the number of columns and of classes
         that returns a new model, a model, whose weights are drawn anew, or the name of a file.
         It does not go to JSON. See `kilter.models.own_network` and `find_build`.
+    pretrained : path, optional
+        Of weights that every network begins with, as ``save_weights`` or ``save`` wrote them;
+        layers that they do not fit, such as the last, begin as they would. They must not have
+        been learned from the rows of the comparison.
     members : int
         Of the ensemble, if ``network`` is one. Eight gain a little above some 2,000 rows, and take
         twice as long.
@@ -97,10 +111,17 @@ class Plan:
         So many of the remedies for the last layer that are best on validation rows are trained
         end to end as well, where they have such a form.
     augment : str, layer or sequence of layers, optional
-        What changes images in training: ``light``, ``strong``, or Keras layers.
+        What changes images in training: ``light``, ``strong``, or Keras layers; or texts:
+        ``light``, ``strong``, or a `kilter.augment.RandomWords`.
     augment_share : float
         Share of the rows of the largest class that are changed. A class of which there are
         1/k as many rows has ``1 - (1 - augment_share) / k``: the rarer, the more.
+    synonyms : str, optional
+        Where those of changed texts come from: ``wordnet``, or a file with a group of words a line;
+        if not given, words that the training part uses alike.
+    length : int or None
+        Words of a text that are read; None for as many as 95% of the training part have, at most
+        200.
     """
 
     remedies: tuple[Remedy, ...]
@@ -124,9 +145,13 @@ class Plan:
     confirm: int = 0
     augment: Any = None
     augment_share: float = 1.0
+    pretrained: str | None = None
+    synonyms: str | None = None
+    length: int | None = None
 
     def __post_init__(self) -> None:
-        counts = LEAST if self.batch_size is None else {**LEAST, "batch_size": 1}
+        given = [name for name in ("batch_size", "length") if getattr(self, name) is not None]
+        counts = LEAST | dict.fromkeys(given, 1)
         # Numbers of numpy's are taken as Python's, which JSON can hold.
         for name, least in counts.items():
             object.__setattr__(self, name, _count(name, getattr(self, name), least))
@@ -140,10 +165,13 @@ class Plan:
         _check_choice("metric", self.metric, METRICS)
         if isinstance(self.build, str | PathLike):
             object.__setattr__(self, "build", find_build(str(self.build)))
-        if self.augment is not None:
+        if self.augment is not None and not isinstance(self.augment, RandomWords):
             find_layers(self.augment)
         if not 0 <= self.augment_share <= 1:
             raise ArgumentError(f"`augment_share` must be from 0 to 1; got {self.augment_share}.")
+        for name in ("pretrained", "synonyms"):
+            if getattr(self, name) is not None:  # a path, which JSON cannot hold
+                object.__setattr__(self, name, str(getattr(self, name)))
         if self.build is not None:
             object.__setattr__(self, "network", OWN)
         elif self.network != OWN:  # which a plan from JSON may have
@@ -162,7 +190,8 @@ class Plan:
         """Build a plan; ``remedies`` are names or `Remedy` values, None for the usual.
 
         Settings that are None or left out are the usual ones for rows of a ``kind``: ``table``
-        if not given, or ``image``.
+        if not given, ``embedding``, of texts,
+        ``image`` or ``text``.
 
         Examples
         --------
@@ -205,6 +234,8 @@ class Plan:
     def _augment_to_json(self) -> Any:
         if self.augment is None or isinstance(self.augment, str):
             return self.augment
+        if isinstance(self.augment, RandomWords):
+            return self.augment.get_params()
         return [keras.saving.serialize_keras_object(layer) for layer in find_layers(self.augment)]
 
     @classmethod
@@ -213,6 +244,8 @@ class Plan:
         remedies = tuple(map(_remedy, plain["remedies"]))
         costs = plain["costs"] and tuple(tuple(row) for row in plain["costs"])
         augment = plain.get("augment")
+        if isinstance(augment, dict):
+            augment = RandomWords(**augment)
         if isinstance(augment, list):
             augment = [keras.saving.deserialize_keras_object(layer) for layer in augment]
         changed = {"remedies": remedies, "hidden": tuple(plain["hidden"]), "costs": costs}

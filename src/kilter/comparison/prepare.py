@@ -12,6 +12,7 @@ import keras
 from kilter._errors import ArgumentError
 from kilter._types import Dataset, Split
 from kilter.augment.image import find_layers
+from kilter.augment.words import find_words
 from kilter.comparison.executors.base import EncodedFold, Lane, Task
 from kilter.comparison.folds import encode
 from kilter.comparison.plan import NETWORKS, OWN, Plan
@@ -19,13 +20,21 @@ from kilter.comparison.remedy import Remedy
 from kilter.comparison.training import Training, with_needs
 from kilter.data import rarest_class, split
 from kilter.data.encode import SCALES
-from kilter.models import convnet, mlp, own_network, tabm, warn_if_lost
+from kilter.models import (
+    convnet,
+    load_pretrained,
+    mlp,
+    own_network,
+    tabm,
+    textnet,
+    warn_if_lost,
+)
 from kilter.models.stages import part
 
 Shape = tuple[int, ...]
 Build = Callable[[Shape, int, int], keras.Model]
 
-ROWS = {"table": "a table", "image": "images"}
+ROWS = {"table": "a table", "image": "images", "text": "texts"}
 
 
 def prepare(plan: Plan, dataset: Dataset) -> tuple[tuple[Split, ...], Task]:
@@ -41,9 +50,10 @@ def prepare(plan: Plan, dataset: Dataset) -> tuple[tuple[Split, ...], Task]:
 def make_task(plan: Plan, dataset: Dataset, folds: tuple[EncodedFold, ...]) -> Task:
     """Return what an executor needs to train on these folds."""
     _require_network(plan, dataset.schema.kind)
-    build = _builder(plan, int(folds[0].blendable.sum()) // SCALES)
+    build = _builder(plan, folds[0])
     n_classes, positive = len(dataset.schema.classes), rarest_class(dataset.learned_labels)
-    layers = find_layers(plan.augment) if plan.augment is not None else ()
+    of_images = plan.augment is not None and dataset.schema.kind == "image"
+    layers = find_layers(plan.augment) if of_images else ()
     task = Task(plan, folds, n_classes, positive, build, Event(), layers=layers)
     _require_last_layer(task)
     return task
@@ -56,14 +66,25 @@ def _require_network(plan: Plan, kind: str) -> None:
             f"`network` must be {' or '.join(NETWORKS[kind])} for {ROWS[kind]}; got "
             f"`{plan.network}`. Leave it out, or give a network of your own as `build`."
         )
-    {"table": _require_for_table, "image": _require_for_images}[kind](plan)
+    of_kind = {
+        "table": _require_for_table,
+        "image": _require_for_images,
+        "text": _require_for_texts,
+    }
+    of_kind[kind](plan)
+    for name in ("synonyms", "length"):
+        if kind != "text" and getattr(plan, name) is not None:
+            raise ArgumentError(
+                f"`{name}` is for texts, and these are rows of {ROWS[kind]}; got "
+                f"{getattr(plan, name)!r}. Leave it out, or name the column of texts as `text`."
+            )
 
 
 def _require_for_table(plan: Plan) -> None:
     if plan.augment is not None:
         raise ArgumentError(
-            f"`augment` is for images, and these are rows of a table; got {plan.augment!r:.80}. "
-            "Leave it out: `smote` makes new rows of a table."
+            "`augment` is for images and texts, and these are rows of a table; got "
+            f"{plan.augment!r:.80}. Leave it out: `smote` makes new rows of a table."
         )
     for remedy in plan.remedies:
         if any(one.draw.cut for one in _all_of(remedy)):
@@ -80,6 +101,30 @@ def _require_for_images(plan: Plan) -> None:
                 f"`remedies` has `{remedy.name}`, which makes rows between neighbours. Between the "
                 "pixels of two images lies no image: it would be a double exposure. Leave it out; "
                 "`head-smote` makes them between the features that a network has learned."
+            )
+
+
+def _require_for_texts(plan: Plan) -> None:
+    if plan.pretrained is not None:
+        raise ArgumentError(
+            "`pretrained` is for tables and images: each fold of texts has a vocabulary of its "
+            "own, so that its words have other numbers than the file's. Take sentence embeddings "
+            "(`embed`)."
+        )
+    if plan.augment is not None:
+        find_words(plan.augment)
+    elif plan.synonyms is not None:
+        raise ArgumentError(
+            "`synonyms` are for texts that are changed in training, and `augment` is not given. "
+            "Take `augment` light (`--augment light`), or leave it out."
+        )
+    for remedy in plan.remedies:
+        whole = [one.draw for one in _all_of(remedy) if one.head is None]
+        if any(draw.synthetic or draw.blends for draw in whole):
+            raise ArgumentError(
+                f"`remedies` has `{remedy.name}`, which mixes two rows. Between the numbers of two "
+                "words stands any other word: it would be no text. Leave it out; `augment` changes "
+                "texts as texts, and `head-smote` mixes the features that a network has learned."
             )
 
 
@@ -109,11 +154,23 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _builder(plan: Plan, numbers: int) -> Build:
-    """Return what builds the plan's network; ``numbers`` of its columns are such."""
-    parts: dict[str, Any] = {"dropout": plan.dropout}
+def _builder(plan: Plan, fold: EncodedFold) -> Build:
+    """Return what builds the plan's network, for rows as any of the folds has them."""
     if plan.network == OWN:
-        return _own_builder(plan.build)
+        return _own_builder(plan, fold.vocabulary)
+    build = _default_builder(plan, fold)
+    return build if plan.pretrained is None else partial(_with_weights, build, plan.pretrained)
+
+
+def _with_weights(build: Build, path: str, *of_network: Any) -> keras.Model:
+    model = build(*of_network)
+    load_pretrained(model, path)
+    return model
+
+
+def _default_builder(plan: Plan, fold: EncodedFold) -> Build:
+    numbers, vocabulary = int(fold.blendable.sum()) // SCALES, fold.vocabulary
+    parts: dict[str, Any] = {"dropout": plan.dropout}
 
     def build_convnet(shape: Shape, n_classes: int, seed: int) -> keras.Model:
         return convnet(shape, n_classes, **parts, seed=seed)
@@ -125,16 +182,22 @@ def _builder(plan: Plan, numbers: int) -> Build:
         embedded: dict[str, Any] = {"numbers": numbers, "scales": SCALES, "members": plan.members}
         return tabm(shape[0], n_classes, **embedded, hidden=plan.hidden, **parts, seed=seed)
 
-    return {"convnet": build_convnet, "mlp": build_mlp, "tabm": build_tabm}[plan.network]
+    def build_textnet(shape: Shape, n_classes: int, seed: int) -> keras.Model:
+        return textnet(shape[0], vocabulary, n_classes, **parts, seed=seed)
+
+    builders = {"mlp": build_mlp, "tabm": build_tabm}
+    builders |= {"convnet": build_convnet, "textnet": build_textnet}
+    return builders[plan.network]
 
 
-def _own_builder(build: Any) -> Build:
-    if build is None:
+def _own_builder(plan: Plan, vocabulary: int) -> Build:
+    if plan.build is None:
         raise ArgumentError(
             "`build` must be given: the plan is for a network of your own, which does not go to "
             "JSON. Use `dataclasses.replace(plan, build=...)`."
         )
-    return partial(own_network, build)
+    settings: dict[str, Any] = {"vocabulary": vocabulary, "pretrained": plan.pretrained}
+    return partial(own_network, plan.build, **settings)
 
 
 def lanes_of(plan: Plan) -> list[Lane]:

@@ -259,9 +259,18 @@ ON_REQUEST = ("under-bagging", "self-paced", *(remedy.name for remedy in (*MORE,
 seldom help a network; the others are near to those that are there, or train twice. They have to
 be asked for."""
 USUAL = tuple(name for name in REMEDIES if name not in ON_REQUEST)
+
+
+def _mixes(remedy: Remedy) -> bool:
+    """Say whether rows are mixed, which words cannot be."""
+    return any(one.draw.synthetic for one in remedy.trainings)
+
+
 USUAL_OF = {
     "table": USUAL,
+    "embedding": USUAL,
     "image": ("none", BASELINE, *(remedy.name for remedy in OF_HEAD)),
+    "text": tuple(name for name in USUAL if not _mixes(REMEDIES[name])),
 }
 """By what a row is: where a training takes minutes, remedies for the last layer take seconds."""
 

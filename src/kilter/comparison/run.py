@@ -95,7 +95,7 @@ def run(
     trained = _train(trainer, task, folder, watch)
     confirmed = to_confirm(plan, splits, trained, task.positive)
     if confirmed:
-        plan = replace(plan, remedies=(*plan.remedies, *confirmed))
+        plan = replace(plan, remedies=(*plan.remedies, *confirmed), confirm=0)
         task = replace(task, plan=plan)
         watch.added(plan)
         trained = _train(trainer, task, folder, watch, trained)

@@ -73,6 +73,7 @@ def _data(
         "name": dataset.name,
         "rows": len(dataset),
         "columns": len(dataset.schema.columns),
+        "kind": dataset.schema.kind,
         "image": list(dataset.schema.columns[0].shape),
         "held_out": len(dataset) - len(learned),
         "target": dataset.schema.target,

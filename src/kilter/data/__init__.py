@@ -1,4 +1,4 @@
-"""Data: tables and images are read, conformed, audited, split without a leak, and encoded."""
+"""Data: tables, texts and images are read, audited, split without a leak, and encoded."""
 
 from kilter.data.audit import audit, inspect, rarest_class
 from kilter.data.base import Encoder
@@ -12,6 +12,8 @@ from kilter.data.read import read
 from kilter.data.schema import number_names, schema_from_json, schema_to_json
 from kilter.data.split import split
 from kilter.data.table import load_table
+from kilter.data.texts import load_texts
+from kilter.data.tokens import TextEncoder
 from kilter.data.warn import audit_lines
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "Encoder",
     "ImageEncoder",
     "TableEncoder",
+    "TextEncoder",
     "audit",
     "audit_lines",
     "conform",
@@ -27,6 +30,7 @@ __all__ = [
     "load",
     "load_images",
     "load_table",
+    "load_texts",
     "number_names",
     "rarest_class",
     "read",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kilter._types import Column, Dataset, Features, Images
+from kilter._types import Column, Dataset, Features, Images, Texts
 from kilter.data.columns import MISSING, NUMERIC
 from kilter.data.leaks import leak_suspects
 from kilter.data.load import load
@@ -16,6 +16,7 @@ from kilter.data.schema import number_names
 from kilter.data.split import most_folds
 from kilter.data.units import twins
 from kilter.data.warn import audit_warnings
+from kilter.data.words import words_of
 
 _IDENTIFIER_SHARE = 0.5
 _OTHER_SHARE = 1.5  # times that of the rows to learn from
@@ -26,13 +27,15 @@ def inspect(
     data: Any,
     target: str | None = None,
     *,
+    text: str | None = None,
+    embed: str | None = None,
     drop: Sequence[str] = (),
     group: str | None = None,
     time: str | None = None,
     size: Any = None,
     broken: str = "refuse",
 ) -> dict[str, Any]:
-    """Audit a table or images before anything is trained: imbalance, traps, what can be claimed.
+    """Audit what is there before anything is trained: imbalance, traps, what can be claimed.
 
     Use it first. It is `load` and then `audit`; the arguments are those of `load`, the
     result that of `audit`.
@@ -44,7 +47,7 @@ def inspect(
     >>> kilter.inspect(table, "fraud")["imbalance_ratio"]
     19.0
     """
-    options: dict[str, Any] = {"size": size, "broken": broken}
+    options: dict[str, Any] = {"text": text, "embed": embed, "size": size, "broken": broken}
     return audit(load(data, target, drop=drop, group=group, time=time, **options))
 
 
@@ -59,11 +62,13 @@ def audit(dataset: Dataset) -> dict[str, Any]:
         What JSON can hold: ``name``, ``rows``, ``columns`` (how many of each kind),
         ``classes`` (rarest first, of the rows to learn from), ``imbalance_ratio`` (largest :
         smallest class), ``duplicates`` (``rows`` that have an exact twin, and ``conflicting``
-        ones whose twin has another label), ``missing`` (rows a column), ``constant``, ``empty`` and
-        ``identifiers`` (names), ``leaks`` (ROC-AUC of single columns that tell the rarest
-        class from the rest at .995 or more), ``claim``, and ``warnings``: sentences that say
-        what to do.
-        Of images ``image`` has height, width and channels. Where rows are held out for tests,
+        ones whose twin has another label), ``missing`` (rows a column), ``constant``, ``empty``,
+        ``identifiers`` and, among these, ``free_text`` (names), ``leaks`` (ROC-AUC of single
+        columns that tell the rarest class from the rest at .995 or more), ``claim``,
+        and ``warnings``: sentences that say what to do.
+        Of images ``image`` has height, width and channels, and of texts ``text`` how many
+        ``words`` they have on the median, the longest (``most``), and how many ``different`` ones
+        there are. Where rows are held out for tests,
         ``held_out`` has how many ``rows``, how many of the others have a twin among them
         (``twins``), and the ``classes`` whose share of them is another.
         ``claim.ap_half_width`` is half the 95% interval of an average precision of one half.
@@ -86,12 +91,14 @@ def audit(dataset: Dataset) -> dict[str, Any]:
         "classes": classes,
         "imbalance_ratio": classes[-1]["rows"] / classes[0]["rows"],
         "duplicates": _duplicates(dataset),
-        "missing": _missing(dataset) if of_table else {},
+        "missing": _missing(dataset),
         **{reason: _ignored(dataset, reason) for reason in ("constant", "empty", "broken")},
+        "free_text": _free_text(dataset) if of_table else [],
         "identifiers": _identifiers(dataset) if of_table else [],
         "leaks": leak_suspects(dataset, rarest_class(dataset.learned_labels)) if of_table else {},
         "held_out": _held_out(dataset),
         "image": _image(dataset),
+        "text": _text(dataset),
         "claim": _claim(dataset, classes[0]),
     }
     return {**report, "warnings": audit_warnings(report)}
@@ -105,6 +112,19 @@ def _image(dataset: Dataset) -> dict[str, int] | None:
     if not isinstance(dataset.features, Images):
         return None
     return dict(zip(("height", "width", "channels"), dataset.schema.columns[0].shape, strict=True))
+
+
+def _text(dataset: Dataset) -> dict[str, int] | None:
+    if not isinstance(dataset.features, Texts):
+        return None
+    words = [words_of(text) for text in dataset.features.texts]
+    lengths = list(map(len, words))
+    different = {word for each in words for word in each}
+    return {
+        "words": int(np.median(lengths)),
+        "most": max(lengths),
+        "different": len(different),
+    }
 
 
 def _held_out(dataset: Dataset) -> dict[str, Any] | None:
@@ -176,6 +196,12 @@ def _missing(dataset: Dataset) -> dict[str, int]:
 
 
 def _missing_flags(dataset: Dataset) -> list[tuple[str, np.ndarray]]:
+    features = dataset.features
+    if isinstance(features, Texts):
+        empty = [not text.strip() for text in features.texts]
+        return [(dataset.schema.columns[0].name, np.array(empty))]
+    if not isinstance(features, Features):
+        return []
     position = {name: place for place, name in enumerate(number_names(dataset.schema))}
     numbers = [
         (column.name, np.isnan(dataset.features.numbers[:, position[_first_number(column)]]))
@@ -187,7 +213,8 @@ def _missing_flags(dataset: Dataset) -> list[tuple[str, np.ndarray]]:
 
 
 def _first_number(column: Column) -> str:
-    return f"{column.name}.days" if column.kind == "date" else column.name
+    first = {"date": ".days", "embedding": ".0"}
+    return column.name + first.get(column.kind, "")
 
 
 def _category_columns(dataset: Dataset) -> list[Column]:
@@ -196,14 +223,20 @@ def _category_columns(dataset: Dataset) -> list[Column]:
 
 def _identifiers(dataset: Dataset) -> list[str]:
     """Return text that is new in most rows, and whole numbers that are new in every row."""
-    words = [
+    plain = {column.name for column in dataset.schema.columns if column.kind == "number"}
+    numbers = zip(number_names(dataset.schema), dataset.features.numbers.T, strict=True)
+    return _free_text(dataset) + [
+        name for name, values in numbers if name in plain and _all_new(values)
+    ]
+
+
+def _free_text(dataset: Dataset) -> list[str]:
+    """Return the columns of text that is new in most rows."""
+    return [
         column.name
         for column in _category_columns(dataset)
         if len(column.vocabulary) > _IDENTIFIER_SHARE * len(dataset)
     ]
-    plain = {column.name for column in dataset.schema.columns if column.kind == "number"}
-    numbers = zip(number_names(dataset.schema), dataset.features.numbers.T, strict=True)
-    return words + [name for name, values in numbers if name in plain and _all_new(values)]
 
 
 def _all_new(values: np.ndarray) -> bool:

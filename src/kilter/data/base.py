@@ -20,17 +20,18 @@ class Encoder(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, train: Train, schema: Schema, *, bins: bool = True) -> Self:
-        """Learn what it needs from the training part, and nothing else.
-
-        Without ``bins`` the shape hangs on the schema alone, which a network of one's own can be
-        made for.
-        """
+    def fit(cls, train: Train, schema: Schema) -> Self:
+        """Learn what it needs from the training part, and nothing else."""
 
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
         """Of an encoded row."""
+
+    @property
+    def vocabulary(self) -> int:
+        """How many different whole numbers an encoded row may hold; 0 where it measures."""
+        return 0
 
     @property
     @abstractmethod

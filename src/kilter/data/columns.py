@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 
 from kilter._errors import DataError
 from kilter._types import Column, Features
+from kilter.data.embed import embed, width
 
 DATE_PARTS: Final = ("days", "month", "weekday", "hour")
-NUMERIC: Final = ("number", "date")
+NUMERIC: Final = ("number", "date", "embedding")
 _BOOLEANS: Final = ("false", "true")
 _MICROSECONDS_A_DAY: Final = 86_400_000_000
 MISSING: Final = -1
@@ -56,12 +57,32 @@ def describe(name: str, values: pa.ChunkedArray) -> Column:
     return Column(name, kind, _BOOLEANS if kind == "boolean" else ())
 
 
+def describe_texts(name: str, values: pa.ChunkedArray, folder: str) -> Column:
+    """Return a column of texts that the model in a folder turns into numbers."""
+    require_texts(name, values.type)
+    return Column(name, "embedding", (folder,), (width(folder),))
+
+
+def require_texts(name: str, type_: pa.DataType) -> None:
+    """Raise unless a column of this type holds texts."""
+    if kind_of(type_) != "category":
+        raise DataError(
+            f"`{name}` must hold texts; it holds `{type_}`. Name the column with the texts, or "
+            "leave `text` out: other columns are read as a table."
+        )
+
+
 def block(column: Column, values: pa.ChunkedArray) -> np.ndarray:
-    """Return the values of a column as a block of shape (rows, 1), or (rows, 4) for a date."""
+    """Return the values of a column as a block of shape (rows, 1), wider where it becomes several.
+
+    A date becomes 4 numbers, an embedded text as many as its model gives.
+    """
     if column.kind == "number":
         return _finite(column.name, as_numbers(values))[:, None]
     if column.kind == "date":
         return date_parts(values)
+    if column.kind == "embedding":
+        return embed(as_text(values).fill_null("").to_pylist(), column.vocabulary[0])
     if column.kind == "boolean":
         return _boolean_codes(values)[:, None]
     return _codes(as_text(values), column.vocabulary)[:, None]

@@ -12,13 +12,16 @@ from kilter._types import AnyFeatures, Column, Features, Schema
 from kilter.data.columns import all_numbers, any_number, block, kind_of, reads_as_numbers, stack
 from kilter.data.conform_images import conform_images
 from kilter.data.read import read
+from kilter.data.texts import conform_texts
 
 _WORDS = {"number": "numbers", "date": "dates", "boolean": "booleans", "category": "text"}
+_WORDS["embedding"] = _WORDS["category"]
 _EMPTY_TYPES = {
     "number": pa.float64(),
     "date": pa.timestamp("us"),
     "boolean": pa.bool_(),
     "category": pa.large_string(),
+    "embedding": pa.large_string(),
 }
 
 
@@ -27,19 +30,19 @@ def conform(source: Any, schema: Schema) -> AnyFeatures:
 
     Columns of a table are found by name, in any order. The target and the columns that training
     ignored may be there or not. For images see
-    `kilter.data.conform_images`.
+    `kilter.data.conform_images`, for texts `kilter.data.texts.conform_texts`.
 
     Parameters
     ----------
     source
         A path to a CSV or Parquet file, or a dataframe; see `read`. No rows is fine. For images a
-        folder, files, or an array.
+        folder, files, or an array; for texts also strings in a list.
     schema
         That of the training rows.
 
     Returns
     -------
-    Features or Images
+    Features, Images or Texts
         The same columns as in training. A category that training did not know is -2.
 
     Raises
@@ -57,11 +60,13 @@ def conform(source: Any, schema: Schema) -> AnyFeatures:
     """
     if schema.kind == "image":
         return conform_images(source, schema)
+    if schema.kind == "text":
+        return conform_texts(source, schema)
     return _conform_table(source, schema)
 
 
 def _conform_table(source: Any, schema: Schema) -> Features:
-    words = [column.name for column in schema.columns if column.kind == "category"]
+    words = [column.name for column in schema.columns if column.kind in ("category", "embedding")]
     table = read(source, text=words)
     _refuse_absent(schema, table.column_names)
     _refuse_extra(schema, table.column_names)
@@ -102,6 +107,8 @@ def _refuse_extra(schema: Schema, names: list[str]) -> None:
 
 def _refuse_retyped(column: Column, type_: pa.DataType) -> None:
     kind = kind_of(type_)
+    if column.kind == "embedding" and kind == "category":
+        return
     as_word = kind == "number" and column.kind == "category" and reads_as_numbers(column.vocabulary)
     if kind != column.kind and not as_word and not pa.types.is_null(type_):
         got = _WORDS[kind] if kind else "something else"

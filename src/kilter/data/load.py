@@ -1,4 +1,4 @@
-"""Turn what a user has into a `Dataset`: a table, or a folder of images."""
+"""Turn what a user has into a `Dataset`: a table, its texts, or a folder of images."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from kilter._errors import ArgumentError, ArgumentTypeError, SourceError
 from kilter._types import Dataset
 from kilter.data.images import load_images
 from kilter.data.table import load_table
+from kilter.data.texts import load_texts
 
 
 def load(
     source: Any,
     target: str | None = None,
     *,
+    text: str | None = None,
+    embed: str | None = None,
     drop: Iterable[str] = (),
     group: str | None = None,
     time: str | None = None,
@@ -23,7 +26,7 @@ def load(
     broken: str = "refuse",
     name: str | None = None,
 ) -> Dataset:
-    """Read labelled rows, of a table or as images.
+    """Read labelled rows: of a table, its texts, or images.
 
     Use it first; then `audit` to look for trouble, and `split` before anything is fitted.
 
@@ -35,6 +38,12 @@ def load(
     target
         The column that holds the class. Any type; at most 1,000 classes. Images have none: the
         folder of an image is its class.
+    text
+        The column that holds texts to learn from; other columns are left out then. See
+        `load_texts`.
+    embed
+        The folder of a sentence model that turns ``text`` into numbers, beside other columns; see
+        `load_table`.
     drop, group, time
         Of a table: columns that must not be used, that keep rows together, that order them. See
         `load_table`.
@@ -65,7 +74,8 @@ def load(
     ((0, 1), [1, -1, 0])
     """
     drop = (drop,) if isinstance(drop, str) else tuple(drop)
-    of_table = {"target": target, "drop": drop or None, "group": group, "time": time}
+    of_table: dict[str, Any] = {"target": target, "text": text, "embed": embed}
+    of_table |= {"drop": drop or None, "group": group, "time": time}
     if is_folder(source):
         _refuse(of_table, "is for tables: the class of an image is the name of its folder")
         return load_images(source, size=size, broken=broken, name=name)
@@ -76,7 +86,14 @@ def load(
             "`target` must name the column with the classes (`--target`). Only a folder of images "
             "needs none."
         )
-    return load_table(source, target, drop=drop, group=group, time=time, name=name)
+    options: dict[str, Any] = {"drop": drop, "group": group, "time": time, "name": name}
+    if embed is not None:
+        if text is None:
+            raise ArgumentError("`embed` needs `text`, the column with the texts. Name it.")
+        return load_table(source, target, text=text, embed=str(embed), **options)
+    if text is not None:
+        return load_texts(source, target, text, **options)
+    return load_table(source, target, **options)
 
 
 def is_folder(source: Any) -> bool:

@@ -35,7 +35,7 @@ class ImageEncoder(Encoder):
     pixels: tuple[int, ...]
 
     @classmethod
-    def fit(cls, train: Train, schema: Schema, *, bins: bool = True) -> Self:
+    def fit(cls, train: Train, schema: Schema) -> Self:
         """Take the shape of the schema; there is nothing to learn.
 
         Raises
@@ -87,7 +87,7 @@ class ImageEncoder(Encoder):
         """
         try:
             return cls(tuple(int(side) for side in json.loads(content)["shape"]))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ArtifactError(
                 f"the encoder cannot be read ({type(error).__name__}). Save the model again."
             ) from None

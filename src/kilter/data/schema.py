@@ -8,7 +8,7 @@ from kilter._errors import ArtifactError
 from kilter._types import WHOLE, Column, Schema
 from kilter.data.columns import DATE_PARTS
 
-_KINDS = ("number", "date", "boolean", "category", *WHOLE)
+_KINDS = ("number", "date", "boolean", "category", "embedding", *WHOLE)
 
 
 def schema_to_json(schema: Schema) -> dict[str, Any]:
@@ -62,6 +62,8 @@ def _column(entry: dict[str, Any]) -> Column:
     if entry["kind"] not in _KINDS:
         raise ValueError(f"the kind `{entry['kind']}`")
     shape = tuple(int(side) for side in entry.get("shape", ()))
+    if entry["kind"] == "embedding" and (len(shape) != 1 or len(entry["vocabulary"]) != 1):
+        raise ValueError(f"an embedding of the shape {shape}")
     if entry["kind"] == "image" and (len(shape) != 3 or min(shape) < 1):
         raise ValueError(f"an image of the shape {shape}")
     return Column(str(entry["name"]), entry["kind"], tuple(entry["vocabulary"]), shape)
@@ -76,8 +78,8 @@ def _refuse_beside(columns: tuple[Column, ...]) -> None:
 def number_names(schema: Schema) -> list[str]:
     """Return what each column of ``features.numbers`` is, in order.
 
-    A date gives four: days since 1970, month, weekday (Monday is 0) and hour, in UTC where
-    it has a time zone.
+    An embedded text gives as many as its model does, a date four: days since 1970, month, weekday
+    (Monday is 0) and hour, in UTC where it has a time zone.
 
     Examples
     --------
@@ -88,6 +90,8 @@ def number_names(schema: Schema) -> list[str]:
     for column in schema.columns:
         if column.kind == "date":
             names += [f"{column.name}.{part}" for part in DATE_PARTS]
+        elif column.kind == "embedding":
+            names += [f"{column.name}.{number}" for number in range(column.shape[0])]
         elif column.kind == "number":
             names.append(column.name)
     return names

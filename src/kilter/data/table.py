@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from kilter._errors import ArgumentError, ArgumentTypeError, DataError, did_you_mean
 from kilter._types import Column, Dataset, Features, Schema
-from kilter.data.columns import MISSING, block, describe, stack
+from kilter.data.columns import MISSING, block, describe, describe_texts, stack
 from kilter.data.read import read
 from kilter.data.target import read_groups, read_labels, read_times
 
@@ -21,6 +21,8 @@ def load_table(
     source: Any,
     target: str,
     *,
+    text: str | None = None,
+    embed: str | None = None,
     drop: Iterable[str] = (),
     group: str | None = None,
     time: str | None = None,
@@ -36,6 +38,9 @@ def load_table(
         A path to a CSV or Parquet file, or a dataframe; see `read`.
     target
         The column that holds the class. Any type; at most 1,000 classes.
+    text, embed
+        A column of texts, and the folder of the sentence model that turns each into numbers; see
+        `kilter.data.embed.embed`. Without them text is categories.
     drop
         Columns that must not be used.
     group
@@ -68,17 +73,19 @@ def load_table(
     ((0, 1), [1, -1, 0])
     """
     drop = (drop,) if isinstance(drop, str) else tuple(drop)
-    roles = _roles(target, drop, group, time)
-    table = read(source)
-    _refuse_unknown(roles, table.column_names)
+    roles = roles_of(target, drop, group, time, text)
+    table = read(source, text=[] if text is None else [text])
+    refuse_unknown(roles, table.column_names)
+    roles = {column: role for column, role in roles.items() if role != "text"}  # it is a feature
     if len(table) == 0:
-        raise DataError(f"`{_name_of(source)}` has columns and no rows. Add rows to it.")
+        raise DataError(f"`{name_of(source)}` has columns and no rows. Add rows to it.")
     labels, classes = read_labels(target, table[target])
-    columns, features, idle = _features(table.drop_columns(list(roles)))
+    embedded = {} if text is None or embed is None else {text: embed}
+    columns, features, idle = _features(table.drop_columns(list(roles)), embedded)
     ignored = {c: reason for c, reason in roles.items() if reason != "target"} | idle
     schema = Schema(columns, target, classes, tuple(ignored.items()))
     return Dataset(
-        name or _name_of(source),
+        name or name_of(source),
         schema,
         features,
         labels,
@@ -87,18 +94,23 @@ def load_table(
     )
 
 
-def _name_of(source: Any) -> str:
+def name_of(source: Any) -> str:
+    """Return what a source is called if nobody says."""
     return Path(source).stem if isinstance(source, str | os.PathLike) else "table"
 
 
-def _roles(
-    target: str, drop: tuple[str, ...], group: str | None, time: str | None
+def roles_of(
+    target: str,
+    drop: tuple[str, ...],
+    group: str | None,
+    time: str | None,
+    text: str | None = None,
 ) -> dict[str, str]:
-    """Return the columns that are no features, each with what it is."""
+    """Return the columns that have a role of their own, each with what it is."""
     _require_name(target, "target")
     roles = {target: "target"}
     named = [(name, "dropped") for name in dict.fromkeys(drop)]
-    for name, role in [*named, (group, "group"), (time, "time")]:
+    for name, role in [(text, "text"), *named, (group, "group"), (time, "time")]:
         if name is None:
             continue
         _require_name(name, role)
@@ -115,7 +127,8 @@ def _require_name(name: Any, role: str) -> None:
         raise ArgumentTypeError(f"the {role} column must be given by name; got `{name!r}`.")
 
 
-def _refuse_unknown(roles: dict[str, str], names: list[str]) -> None:
+def refuse_unknown(roles: dict[str, str], names: list[str]) -> None:
+    """Raise unless the table has all columns with a role."""
     for name, role in roles.items():
         if name not in names:
             listed = ", ".join(f"`{known}`" for known in names[:10])
@@ -126,8 +139,15 @@ def _refuse_unknown(roles: dict[str, str], names: list[str]) -> None:
             )
 
 
-def _features(table: pa.Table) -> tuple[tuple[Column, ...], Features, dict[str, str]]:
-    described = [describe(name, table[name]) for name in table.column_names]
+def _features(
+    table: pa.Table, embedded: dict[str, str]
+) -> tuple[tuple[Column, ...], Features, dict[str, str]]:
+    described = [
+        describe_texts(name, table[name], embedded[name])
+        if name in embedded
+        else describe(name, table[name])
+        for name in table.column_names
+    ]
     blocks = {column.name: block(column, table[column.name]) for column in described}
     idle = {name: reason for name, values in blocks.items() if (reason := _idleness(values))}
     columns = tuple(column for column in described if column.name not in idle)

@@ -10,13 +10,19 @@ import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from kilter._types import AnyFeatures, Dataset, Features, Images
+from kilter._types import AnyFeatures, Dataset, Features, Images, Texts
+from kilter.data.words import words_of
 
 
 def twins(features: AnyFeatures) -> np.ndarray:
-    """Return an int64 code a row, equal where all features are (missing equals missing)."""
+    """Return an int64 code a row, equal where all features are (missing equals missing).
+
+    Texts of the same words are equal: a network sees no difference.
+    """
     if isinstance(features, Images):
         return _codes([_digest(image) for image in features.pixels])
+    if isinstance(features, Texts):
+        return _codes([" ".join(words_of(text)) for text in features.texts])
     return _table_twins(features)
 
 

@@ -21,6 +21,10 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
+def _words(count: int) -> str:
+    return "1 word" if count == 1 else f"{count:,} words"
+
+
 def _claimed(report: dict[str, Any]) -> str:
     """Say how many rows a claim rests on."""
     return _rows(report["claim"]["rows"]) + (" to test on" if report["held_out"] else "")
@@ -97,12 +101,15 @@ def _have(count: int) -> str:
 
 def _about_columns(report: dict[str, Any]) -> Iterator[str]:
     if identifiers := report["identifiers"]:
+        texts = report["free_text"]
+        learn = f"; if it is what to learn from, `--text {texts[0]}`" if texts else ""
         yield (
             f"{_names(identifiers)} is different in most rows, like an identifier, free text, or "
-            f"numbers written as text. Convert it, or {_drop(identifiers)}."
+            f"numbers written as text. Convert it, or {_drop(identifiers)}{learn}."
         )
     if mostly := [c for c, rows in report["missing"].items() if rows > report["rows"] / 2]:
-        yield f"{_names(mostly)} is missing in most rows. Consider {_drop(mostly)}."
+        advice = "" if report["text"] else f" Consider {_drop(mostly)}."
+        yield f"{_names(mostly)} is missing in most rows.{advice}"
     if constant := report["constant"]:
         yield f"{_names(constant)} has one value only, and is left out."
     if empty := report["empty"]:
@@ -146,6 +153,11 @@ def _what(report: dict[str, Any]) -> str:
         tests = f", {held_out['rows']:,} of them to test on" if held_out else ""
         size = f"{image['height']} by {image['width']} pixels, {colour}"
         return f"{report['rows']:,} images of {size}{tests}"
+    if text := report["text"]:
+        return (
+            f"{report['rows']:,} texts of {_words(text['words'])} on the median, "
+            f"{text['different']:,} different ones"
+        )
     kinds = ", ".join(_counted(kind, count) for kind, count in report["columns"].items())
     return f"{report['rows']:,} rows, {kinds}"
 

@@ -18,7 +18,7 @@ def average_networks(networks: Sequence[keras.Model]) -> keras.Model:
     Returns
     -------
     keras.Model
-        From (rows, width) to probabilities (rows, classes).
+        From rows to probabilities (rows, classes).
 
     Examples
     --------
@@ -26,7 +26,8 @@ def average_networks(networks: Sequence[keras.Model]) -> keras.Model:
     >>> average_networks([mlp(3, 2), mlp(3, 2)]).output_shape
     (None, 2)
     """
-    rows = keras.Input(networks[0].input_shape[1:], name="rows")
+    (given,) = networks[0].inputs
+    rows = keras.Input(given.shape[1:], dtype=given.dtype, name="rows")
     each = []
     for number, network in enumerate(networks):
         network.name = f"network_{number}"

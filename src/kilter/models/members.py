@@ -173,6 +173,12 @@ class Members(keras.Model):
         self.built = True  # as the network is
 
     @property
+    def inputs(self) -> list[keras.KerasTensor]:
+        """What it takes."""
+        given: list[keras.KerasTensor] = self.network.inputs
+        return given
+
+    @property
     def input_shape(self) -> tuple[int | None, ...]:
         """Shape of the rows."""
         shape: tuple[int | None, ...] = self.network.input_shape

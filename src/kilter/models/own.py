@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -20,6 +20,7 @@ from kilter._errors import ArgumentError, ArgumentTypeError, SourceError
 from kilter._export import register
 from kilter._targets import to_logits
 from kilter.models.members import Members
+from kilter.models.pretrained import load_pretrained
 
 ROWS = 64  # that a network is tried on
 TAKEN = "_taken_by_kilter"
@@ -58,15 +59,56 @@ class Logits(keras.layers.Layer):
         return {**super().get_config(), "from_logits": self.from_logits}
 
 
-def own_network(build: Any, shape: tuple[int, ...], n_classes: int, seed: int) -> keras.Model:
+class Rows(NamedTuple):
+    """What rows a network takes: their shape, and below which number those of words are."""
+
+    shape: tuple[int, ...]
+    vocabulary: int = 0
+
+    @property
+    def dtype(self) -> str:
+        """Of what stands in a row."""
+        return "int32" if self.vocabulary else "float32"
+
+    @property
+    def told(self) -> Any:
+        """What a function that builds a network is told of them."""
+        if self.vocabulary:
+            return self.shape[0], self.vocabulary
+        return self.shape[0] if len(self.shape) == 1 else self.shape
+
+    def __str__(self) -> str:
+        if self.vocabulary:
+            return f"texts of {self.shape[0]} word numbers below {self.vocabulary}"
+        if len(self.shape) == 1:
+            return f"{self.shape[0]} columns"
+        return f"images of {' x '.join(map(str, self.shape))}"
+
+    def example(self) -> np.ndarray:
+        """Return some rows at random."""
+        random = np.random.default_rng(0)
+        if self.vocabulary:
+            return random.integers(self.vocabulary, size=(ROWS, *self.shape), dtype=np.int32)
+        return random.normal(size=(ROWS, *self.shape)).astype("float32")
+
+
+def own_network(
+    build: Any,
+    shape: tuple[int, ...],
+    n_classes: int,
+    seed: int,
+    *,
+    vocabulary: int = 0,
+    pretrained: str | None = None,
+) -> keras.Model:
     """Make a user's network for rows of this shape and these classes, ending in logits.
 
     Parameters
     ----------
     build : function or keras.Model
         A function of the number of columns (for images of their shape, height, width and
-        channels) and of classes that returns a new model, or a model, whose architecture is taken
-        and whose weights are drawn anew. It may end in
+        channels; for texts of their length and vocabulary) and of classes that returns a new model,
+        or a model, whose architecture is taken and whose weights are drawn anew. It may end in
         probabilities or logits of each class, of class 1 of two in one column, or in logits of
         several members, (rows, members, classes), which are trained as `Members`.
     shape : tuple of int
@@ -75,6 +117,10 @@ def own_network(build: Any, shape: tuple[int, ...], n_classes: int, seed: int) -
         How many it tells apart.
     seed : int
         What initial weights and dropout hang on, where layers have no seed of their own.
+    vocabulary : int
+        Of texts: word numbers are below it. 0 for rows of anything else.
+    pretrained : path, optional
+        Of weights to begin with; see `load_pretrained`.
 
     Returns
     -------
@@ -98,15 +144,18 @@ def own_network(build: Any, shape: tuple[int, ...], n_classes: int, seed: int) -
     >>> own_network(build, (5,), 3, seed=0).output_shape
     (None, 3)
     """
+    given = Rows(shape, vocabulary)
     with _drawn_from(seed):
-        model = _made(build, shape, n_classes)
-        ends = _output_shape(model, shape, n_classes)
+        model = _made(build, given, n_classes)
+        ends = _output_shape(model, given, n_classes)
+    if pretrained is not None:
+        load_pretrained(model, pretrained)
     if isinstance(model, Members):
         return model
     if len(ends) == 3:
         return Members(model)
-    rows = keras.Input(shape, name="rows")
-    from_logits = ends_in_logits(model, shape)
+    rows = keras.Input(shape, dtype=given.dtype, name="rows")
+    from_logits = ends_in_logits(model, given)
     if from_logits and ends[-1] == n_classes:
         return keras.Model(rows, model(rows))
     return keras.Model(rows, Logits(from_logits)(model(rows)))
@@ -130,21 +179,21 @@ def _drawn_from(seed: int) -> Iterator[None]:
             random.setstate(state)
 
 
-def _made(build: Any, shape: tuple[int, ...], n_classes: int) -> keras.Model:
+def _made(build: Any, rows: Rows, n_classes: int) -> keras.Model:
     if isinstance(build, keras.Model):
         return _cloned(build)
     if not _takes_two(build):
         raise ArgumentTypeError(
             "`build` must be a Keras model, or a function of the number of columns (or the shape "
-            f"of an image) and of classes that returns one; got {build!r:.80}. Write "
-            f"`def build({'width' if len(shape) == 1 else 'shape'}, n_classes):`."
+            "of an image, or length and vocabulary of texts) and of classes that returns one; got "
+            f"{build!r:.80}. Write `def build({'shape' if _is_tuple(rows) else 'width'}, "
+            "n_classes):`."
         )
-    given = shape[0] if len(shape) == 1 else shape
     try:
-        model = build(given, n_classes)
+        model = build(rows.told, n_classes)
     except Exception as error:  # whatever a user's function may do
         raise ArgumentError(
-            f"`build` was called with {_rows(shape)} and {n_classes} classes, and raised "
+            f"`build` was called with {rows} and {n_classes} classes, and raised "
             f"{type(error).__name__}: {error}"
         ) from error
     if not isinstance(model, keras.Model):
@@ -200,18 +249,16 @@ def _takes_two(build: Any) -> bool:
     return True
 
 
-def _rows(shape: tuple[int, ...]) -> str:
-    if len(shape) == 1:
-        return f"{shape[0]} columns"
-    return f"images of {' x '.join(map(str, shape))}"
+def _is_tuple(rows: Rows) -> bool:
+    return isinstance(rows.told, tuple)
 
 
-def _output_shape(model: Any, shape: tuple[int, ...], n_classes: int) -> tuple[int | None, ...]:
-    """Return the shape of a model's output for rows of this shape."""
+def _output_shape(model: Any, rows: Rows, n_classes: int) -> tuple[int | None, ...]:
+    """Return the shape of a model's output for rows like these."""
     try:
-        ends = tuple(model(keras.KerasTensor((None, *shape))).shape)
+        ends = tuple(model(keras.KerasTensor((None, *rows.shape), rows.dtype)).shape)
     except Exception as error:  # layers refuse a shape in too many ways to list
-        raise ArgumentError(f"`build` must give a model for {_what_comes(shape)}") from error
+        raise ArgumentError(f"`build` must give a model for {_what_comes(rows)}") from error
     allowed = {n_classes, 1} if n_classes == 2 and len(ends) == 2 else {n_classes}
     if len(ends) not in (2, 3) or ends[-1] not in allowed:
         raise ArgumentError(
@@ -221,31 +268,36 @@ def _output_shape(model: Any, shape: tuple[int, ...], n_classes: int) -> tuple[i
     return ends
 
 
-def _what_comes(shape: tuple[int, ...]) -> str:
-    if len(shape) == 1:
+def _what_comes(rows: Rows) -> str:
+    if rows.vocabulary:
         return (
-            f"rows of {shape[0]} columns, as many as the encoded table has: numbers are there on "
+            f"{rows}, 0 for none. Give a function, which is told `(length, vocabulary)`, and begin "
+            "the model with `keras.Input((length,))` and an Embedding; `length` changes how many "
+            "words are read."
+        )
+    if len(rows.shape) == 1:
+        return (
+            f"rows of {rows}, as many as the encoded table has: numbers are there on "
             "two scales, and categories one-hot. Give a function, which is told the number of "
             "columns, and begin the model with `keras.Input((width,))`."
         )
     return (
-        f"{_rows(shape)}, pixels from 0 to 255. Give a function, which is told the shape, and "
+        f"{rows}, pixels from 0 to 255. Give a function, which is told the shape, and "
         "begin the model with `keras.Input(shape)`; `size` changes height and width."
     )
 
 
-def ends_in_logits(model: Any, shape: tuple[int, ...]) -> bool:
+def ends_in_logits(model: Any, rows: Rows) -> bool:
     """Say whether a model gives logits rather than probabilities: by trying it on some rows.
 
     Examples
     --------
     >>> import keras
     >>> ends = [keras.layers.Dense(2), keras.layers.Dense(2, "softmax")]
-    >>> [ends_in_logits(keras.Sequential([keras.Input((3,)), end]), (3,)) for end in ends]
+    >>> [ends_in_logits(keras.Sequential([keras.Input((3,)), end]), Rows((3,))) for end in ends]
     [True, False]
     """
-    x = np.random.default_rng(0).normal(size=(ROWS, *shape)).astype("float32")
-    outputs = ops.convert_to_numpy(model(x, training=False)).astype(float)
+    outputs = ops.convert_to_numpy(model(rows.example(), training=False)).astype(float)
     if outputs.min() <= 0 or outputs.max() >= 1:  # no probability is that sure before training
         return True
     return outputs.shape[-1] > 1 and not np.allclose(outputs.sum(axis=-1), 1, atol=1e-2)

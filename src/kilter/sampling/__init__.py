@@ -24,6 +24,7 @@ from kilter.sampling.draws import (
 from kilter.sampling.indices import BalancedIndices
 from kilter.sampling.mixtures import find_partners, mix, mix_batch
 from kilter.sampling.shares import Progressive
+from kilter.sampling.versions import pick_versions
 
 if TYPE_CHECKING:
     from kilter.sampling.adasyn import ADASYN
@@ -102,6 +103,7 @@ __all__ = [
     "mix",
     "mix_batch",
     "philox",
+    "pick_versions",
     "shuffle_classes",
 ]
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kilter.comparison.executors.sequential import Sequential
+from kilter.comparison.executors.sequential import Sequential, epoch_rows
 from kilter.comparison.prepare import lanes_of
 from kilter.comparison.rounds import train_in_rounds
 
@@ -114,3 +114,66 @@ def test_augmentation_is_the_same_too(in_order, share):
         assert one.epoch == other.epoch
         np.testing.assert_allclose(one.validation, other.validation, atol=LOGITS)
         assert np.abs(one.validation - without.validation).max() > 2 * LOGITS
+
+
+def a_text_task(**settings):
+    """Two folds of texts, a word of which tells their class; learned by a bag of words."""
+    from kilter.comparison.plan import Plan
+    from kilter.comparison.prepare import prepare
+    from made_texts import make_texts
+
+    def build(shape, n_classes):
+        length, vocabulary = shape
+        layers = keras.layers
+        words = [layers.Embedding(vocabulary, 4), layers.GlobalAveragePooling1D()]
+        return keras.Sequential([keras.Input((length,)), *words, layers.Dense(n_classes)])
+
+    labels = (np.arange(120) % 6 == 0).astype(int)
+    words = ["cold", "warm", "wet", "dry", "bright"]
+    texts = [
+        f"{'yes' * label}{'no' * (1 - label)} {words[row % 5]} {words[row // 5 % 5]} day here"
+        for row, label in enumerate(labels)
+    ]
+    usual = {"folds": 2, "seeds": 1, "epochs": 3, "patience": 3, "learning_rate": 0.05}
+    plan = Plan.make("none,class-weights", kind="text", **usual, build=build, **settings)
+    return prepare(plan, make_texts(labels, texts))[1]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="lanes need JAX")
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_changed_texts_are_the_same_too(in_order, share):
+    from kilter.comparison.executors.lanes import Lanes
+
+    task = a_text_task(augment="strong", augment_share=share)
+    lanes = in_order(Lanes().train(task, lanes_of(task.plan)))
+    alone = in_order(Sequential().train(task, lanes_of(task.plan)))
+    plain = in_order(Sequential().train(a_text_task(), lanes_of(task.plan)))
+    for one, other, without in zip(lanes, alone, plain, strict=True):
+        assert one.epoch == other.epoch
+        np.testing.assert_allclose(one.validation, other.validation, atol=LOGITS)
+        assert np.abs(one.validation - without.validation).max() > 2 * LOGITS
+
+
+def test_rarer_texts_are_changed_more():
+    task = a_text_task(augment="strong", augment_share=0.2)
+    fold = task.folds[0]
+    rows = {
+        label: {tuple(row) for row in fold.x[fold.labels == label]}
+        for label in range(task.n_classes)
+    }
+    changed = {0: [], 1: []}
+    for epoch in range(40):
+        x, labels = epoch_rows(task, lanes_of(task.plan)[0], epoch)
+        for row, label in zip(x, labels, strict=True):
+            changed[int(label)].append(tuple(row) not in rows[int(label)])
+    always = a_text_task(augment="strong", augment_share=1.0)
+    x, labels = zip(
+        *(epoch_rows(always, lanes_of(always.plan)[0], epoch) for epoch in range(40)), strict=True
+    )
+    seen = [
+        np.mean([tuple(row) not in rows[label] for row in np.vstack(x)[np.hstack(labels) == label]])
+        for label in (0, 1)
+    ]
+    # A changed text may be one of the class after all: the share is of those that are not.
+    assert np.mean(changed[0]) / seen[0] == pytest.approx(0.2, abs=0.04)
+    assert np.mean(changed[1]) / seen[1] == pytest.approx(1 - 0.8 / 5, abs=0.08)

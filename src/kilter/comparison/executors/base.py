@@ -39,7 +39,9 @@ class EncodedFold:
     is one of encoded columns, or an image.
     ``neighbors`` (rows, k) is there if a remedy mixes; with those in the row's cluster behind
     them, (rows, 2 k), if a remedy asks for these. Of the test part only the features
-    are handed out: its labels stay with the judge.
+    are handed out: its labels stay with the judge. ``versions`` (rows, number, ...) has changed
+    versions of each row of ``x``, if there are any. Rows that are whole numbers, words of a text
+    say, are below ``vocabulary``; it is 0 for others.
     """
 
     x: np.ndarray
@@ -50,6 +52,8 @@ class EncodedFold:
     validation_x: np.ndarray
     validation_labels: np.ndarray
     test_x: np.ndarray
+    versions: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.int32))
+    vocabulary: int = 0
 
 
 @dataclass(frozen=True)

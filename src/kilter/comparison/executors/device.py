@@ -23,6 +23,7 @@ class Data(NamedTuple):
 
     x: Tree
     neighbors: Tree
+    versions: Tree
     blendable: Tree
     offsets: Tree
     starts: Tree
@@ -41,10 +42,15 @@ def stack_folds(task: Task, numbers: Sequence[int]) -> Data:
     neighbors = None
     if any(len(fold.neighbors) for fold in task.folds):
         neighbors = stacked(lambda fold: fold.neighbors).reshape(len(x), -1)
+    versions = None
+    if len(task.folds[0].versions):
+        versions = stacked(lambda fold: fold.versions)
+        versions = versions.reshape(len(x), *versions.shape[2:])
     circles = [task.circle(fold, seed) for fold in numbers for seed in range(task.plan.seeds)]
     return Data(
         x,
         neighbors,
+        versions,
         # The scaled numbers come first in every fold, and each has as many of them.
         task.folds[0].blendable.astype(np.float32),
         np.arange(len(numbers), dtype=np.int32) * rows,

@@ -107,8 +107,14 @@ def _from_the_start(lane: Lane) -> Lane:
 
 
 def _same_program(one: Task, other: Task) -> bool:
-    same = one.folds is other.folds and one.build is other.build
-    return same and (one.plan, one.ends, one.stop) == (other.plan, other.ends, other.stop)
+    same = one.folds is other.folds and one.build is other.build and one.layers is other.layers
+    return same and _compiled(one) == _compiled(other)
+
+
+def _compiled(task: Task) -> tuple[Any, ...]:
+    """Return what is compiled of a task, besides networks and shapes: no remedy is."""
+    plan = replace(task.plan, remedies=(), confirm=0)
+    return plan, task.blends, task.ends, task.stop
 
 
 def _groups(task: Task, lanes: Sequence[Lane], limit: int) -> list[list[int]]:

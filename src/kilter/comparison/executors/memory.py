@@ -54,9 +54,10 @@ def fold_bytes(task: Task) -> int:
     rows = max(len(fold.x) for fold in task.folds)
     others = max(len(fold.validation_x) + len(fold.test_x) for fold in task.folds)
     neighbors = max(fold.neighbors.nbytes for fold in task.folds)
+    versions = max(fold.versions.nbytes for fold in task.folds)
     circles = 4 * rows * task.plan.seeds
     of_row = math.prod(task.shape) * task.dtype.itemsize
-    return (rows + others) * of_row + neighbors + circles
+    return (rows + others) * of_row + neighbors + versions + circles
 
 
 def fold_groups(task: Task, wanted: Sequence[int], limit: int) -> list[list[int]]:

@@ -31,7 +31,15 @@ from kilter.comparison.executors.staging import stage
 from kilter.comparison.training import Draw, Loss
 from kilter.losses import cross_entropy
 from kilter.models import each_member
-from kilter.sampling import BaseDraws, draw_base, draw_rows, find_partners, mix, mix_batch
+from kilter.sampling import (
+    BaseDraws,
+    draw_base,
+    draw_rows,
+    find_partners,
+    mix,
+    mix_batch,
+    pick_versions,
+)
 
 
 class Numbers(NamedTuple):
@@ -146,6 +154,10 @@ class Program:
             partners = (data.x[offset + others], classes)
             x, labels = mix_batch(jnp, quotas, x, labels, *partners, tickets, shares, n_classes)
             shares = jnp.where(quotas.kappa > 0, 0, shares)
+        if data.versions is not None:
+            picked = pick_versions(jnp, tickets, chances, data.versions.shape[1])
+            changed = data.versions[offset + rows, jnp.maximum(picked, 1) - 1]
+            x = jnp.where((picked > 0)[:, None], changed, x)
         if self.task.layers:
             return [x, chances], labels
         if data.neighbors is None:

@@ -25,7 +25,7 @@ from kilter.comparison.executors.base import (
 from kilter.comparison.training import LossNumbers
 from kilter.losses import CrossEntropy
 from kilter.metrics import average_precision
-from kilter.sampling import draw_epoch, find_partners, mix, mix_batch
+from kilter.sampling import draw_epoch, find_partners, mix, mix_batch, pick_versions
 
 PREDICTED = 4096  # rows at once
 
@@ -148,6 +148,10 @@ def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[Any, np.ndarray]:
         others, classes = find_partners(np, quotas, rows, labels, places, tickets, starts)
         partners = (fold.x[others], classes)
         x, labels = mix_batch(np, quotas, x, labels, *partners, tickets, shares, task.n_classes)
+    if len(fold.versions):
+        picked = pick_versions(np, tickets, chances, fold.versions.shape[1])
+        changed = fold.versions[rows, np.maximum(picked, 1) - 1]
+        x = np.where((picked > 0)[:, None], changed, x)
     if task.layers:
         return [x, chances], labels
     if not len(fold.neighbors) or quotas.kappa > 0:
