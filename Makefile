@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip -qq --disable-pip-version-check
 EXTRAS := dev,jax,ray,tensorflow,text,torch,tune
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+# Files in their order: reordered, the two files with the longest tests come last, alone.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 PYTEST_ARGS ?=
 
 # Stamp files remember what is installed, so that nothing is installed twice.

@@ -218,9 +218,11 @@ def _architecture(network: keras.Model) -> str:
         text = json.dumps(keras.saving.serialize_keras_object(network), default=str)
     except (NotImplementedError, TypeError, ValueError):  # a layer that cannot be saved
         text = repr([(type(one).__name__, [w.shape for w in one.weights]) for one in layers])
-    for number, layer in enumerate(layers):
-        text = text.replace(f'"name": "{layer.name}"', f'"name": {number}')
-        text = text.replace(f'["{layer.name}",', f"[{number},")
+    # A mask is made by an operation that is no layer, and has a number in its name as well.
+    parts = (one for layer in layers for one in (layer, *getattr(layer, "operations", ())))
+    for number, name in enumerate(dict.fromkeys(one.name for one in parts)):
+        text = text.replace(f'"name": "{name}"', f'"name": {number}')
+        text = text.replace(f'["{name}",', f"[{number},")
     return re.sub(r'"shared_object_id": \d+|keras_tensor_\d+', "", text)
 
 
