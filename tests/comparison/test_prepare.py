@@ -213,6 +213,7 @@ def broken(shape: tuple[int, int], n_classes: int) -> keras.Model:
         ({"remedies": "mixup"}, "`remedies` has `mixup`, which mixes two rows"),
         ({"remedies": "cmo"}, "`remedies` has `cmo`, which mixes two rows"),
         ({"synonyms": "wordnet"}, "`synonyms` are for texts that are changed in training"),
+        ({"pretrained": "a.weights.h5"}, "`pretrained` is for tables and images: each fold of"),
         ({"augment": keras.layers.RandomFlip()}, r"`augment` must be a word .* `RandomWords`"),
     ],
 )

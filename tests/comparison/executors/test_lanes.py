@@ -22,6 +22,7 @@ from kilter.comparison.executors.lanes import Lanes
 from kilter.comparison.executors.program import Program
 from kilter.comparison.executors.sequential import Sequential
 from kilter.comparison.prepare import lanes_of
+from kilter.comparison.remedy import REMEDIES
 
 HERE = Path(__file__).parent
 
@@ -314,3 +315,20 @@ def test_blocks_share_a_quarter_of_the_memory_among_the_threads(
     task = task_of(2)
     list(Lanes(memory=8).train(task, lanes_of(task.plan)))
     assert limits == [1 << 29]
+
+
+def test_what_is_confirmed_needs_no_other_program(task_of: Callable) -> None:
+    task = task_of(2, remedies=["focal"], confirm=1)
+    executor = Lanes()
+    more, mixed = (
+        replace(
+            task,
+            plan=replace(task.plan, remedies=(*task.plan.remedies, REMEDIES[name]), confirm=0),
+        )
+        for name in ("class-weights", "mixup")
+    )
+    for each, programs in ((task, 1), (more, 1), (mixed, 2)):  # mixup has labels of shares
+        lanes = [lane for lane in lanes_of(each.plan) if lane.training.loss.weights is None]
+        found = list(executor.train(each, lanes[-1:]))
+        assert [one.lane for one in found] == lanes[-1:]
+        assert len(executor._engines) == programs
