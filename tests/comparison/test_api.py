@@ -206,6 +206,7 @@ def test_an_answer_is_written_where_asked(quick, table_of: Callable, tmp_path: P
         ({"remedies": "smotte"}, ArgumentError, "Did you mean `smote`?"),
         ({"folds": 1}, ArgumentError, "`folds` must be at least 2; got 1."),
         ({"epoch": 5}, ArgumentTypeError, "there is no setting `epoch`. Did you mean `epochs`?"),
+        ({"kind": "image"}, ArgumentTypeError, "the data say that rows are of kind table"),
         ({"metric": "accuracy"}, ArgumentError, "`metric` must be one of"),
         ({"executor": "lane"}, ArgumentError, "Did you mean `lanes`?"),
         ({"target": "targett"}, ArgumentError, "Did you mean `target`?"),

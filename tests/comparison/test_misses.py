@@ -107,6 +107,14 @@ def test_texts_are_shown_as_they_stand() -> None:
     }
 
 
+def test_of_twins_one_is_shown() -> None:
+    dataset = make_texts([0, 0, 0, 1, 1], ["Win!", "ok", "WIN !", "see", "you"])
+    p = np.array([[0.3, 0.7], [0.4, 0.6], [0.1, 0.9]])
+    (found,) = misses(dataset, np.arange(3), np.ones(3, int), p)
+    assert (found["count"], found["of"]) == (3, 3)
+    assert [each["text"] for each in found["examples"]] == ["WIN !", "ok"]
+
+
 def test_of_a_long_text_the_beginning_is_shown() -> None:
     dataset = make_texts([0, 1], ["word " * 1000, "ok"])
     (found,) = misses(dataset, np.arange(2), np.array([1, 1]), np.full((2, 2), 0.5))

@@ -82,6 +82,12 @@ def test_size_is_not_for_a_table(size):
         load(pa.table(TABLE), "y", size=size)
 
 
+def test_broken_files_are_not_for_a_table():
+    with pytest.raises(ArgumentError, match=r"^`broken` is for a folder of images, and this is a "):
+        load(pa.table(TABLE), "y", broken="skip")
+    assert len(load(pa.table(TABLE), "y", broken="refuse")) == len(TABLE["y"])
+
+
 def test_a_table_needs_a_target():
     with pytest.raises(ArgumentTypeError, match=r"^`target` must name the column.*Only a folder"):
         load(pa.table(TABLE))

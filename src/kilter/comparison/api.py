@@ -140,7 +140,7 @@ def compare(
     """
     settings |= {"folds": folds, "seeds": seeds, "metric": metric}
     settings |= {"min_recall": min_recall, "build": build}
-    plan = Plan.make(remedies, kind=_kind(data, text, embed), **settings)
+    plan = _plan(remedies, _kind(data, text, embed), settings)
     folder = None if out is None else RunFolder(out, resume)
     columns: dict[str, Any] = {"text": text, "embed": embed, "drop": drop}
     columns |= {"group": group, "time": time}
@@ -312,11 +312,19 @@ def forecast(
     >>> kilter.comparison.forecast(table, "fraud", **quick).trainings
     5
     """
-    plan = Plan.make(remedies, kind=_kind(data, text, embed), **settings)
+    plan = _plan(remedies, _kind(data, text, embed), settings)
     columns: dict[str, Any] = {"text": text, "embed": embed, "drop": drop}
     columns |= {"group": group, "time": time}
     dataset = load(data, target, **columns, size=size, broken=broken)
     return forecast_run(plan, dataset, executor=executor, memory=memory, devices=devices)
+
+
+def _plan(remedies: Any, kind: str, settings: dict[str, Any]) -> Plan:
+    if "kind" in settings:
+        raise ArgumentTypeError(
+            f"there is no setting `kind`: the data say that rows are of kind {kind}. Leave it out."
+        )
+    return Plan.make(remedies, kind=kind, **settings)
 
 
 def _kind(data: Any, text: str | None, embed: str | None) -> str:

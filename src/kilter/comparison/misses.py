@@ -10,6 +10,7 @@ import numpy as np
 
 from kilter._types import AnyFeatures, Dataset, Images, Texts
 from kilter.data.decode import as_image
+from kilter.data.units import twins
 
 CLASSES = 10  # the rarest ones
 EXAMPLES = 6  # of each
@@ -19,7 +20,7 @@ SIGNS = 400  # of a text
 def misses(
     dataset: Dataset, rows: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Return the surest mistakes of each class, the rarest class first.
+    """Return the surest mistakes of each class, the rarest class first; of twins one.
 
     Of a table there are none: a row of numbers says little to the eye.
 
@@ -36,13 +37,14 @@ def misses(
     """
     if not isinstance(dataset.features, Images | Texts):
         return []
+    codes = twins(dataset.features)
     labels, names = dataset.labels[rows], [str(label) for label in dataset.schema.classes]
     order = np.argsort(np.bincount(dataset.learned_labels, minlength=len(names)), kind="stable")
     found = []
     for label in order[:CLASSES]:
         wrong = np.flatnonzero((labels == label) & (predicted != label))
         sure = probabilities[wrong, predicted[wrong]]
-        worst = wrong[np.argsort(-sure, kind="stable")][:EXAMPLES]
+        worst = _different(codes[rows], wrong[np.argsort(-sure, kind="stable")])[:EXAMPLES]
         examples = [
             {
                 "predicted": names[predicted[place]],
@@ -54,6 +56,12 @@ def misses(
         about = {"class": names[label], "count": len(wrong), "of": int((labels == label).sum())}
         found.append({**about, "examples": examples})
     return [one for one in found if one["count"]]
+
+
+def _different(codes: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the places without those whose twin stands before them."""
+    _, first = np.unique(codes[places], return_index=True)
+    return places[np.sort(first)]
 
 
 def _shown(features: AnyFeatures, row: int) -> dict[str, str]:

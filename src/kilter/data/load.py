@@ -79,7 +79,8 @@ def load(
     if is_folder(source):
         _refuse(of_table, "is for tables: the class of an image is the name of its folder")
         return load_images(source, size=size, broken=broken, name=name)
-    _refuse({"size": size}, "is for a folder of images, and this is a table")
+    of_images = {"size": size, "broken": None if broken == "refuse" else broken}
+    _refuse(of_images, "is for a folder of images, and this is a table")
     if target is None:
         _refuse_absent(source)
         raise ArgumentTypeError(
