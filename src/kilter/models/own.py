@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,8 +21,8 @@ from kilter._export import register
 from kilter._targets import to_logits
 from kilter.models.members import Members
 from kilter.models.pretrained import load_pretrained
+from kilter.models.rows import Rows
 
-ROWS = 64  # that a network is tried on
 TAKEN = "_taken_by_kilter"
 
 
@@ -57,39 +57,6 @@ class Logits(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return everything that makes the layer again."""
         return {**super().get_config(), "from_logits": self.from_logits}
-
-
-class Rows(NamedTuple):
-    """What rows a network takes: their shape, and below which number those of words are."""
-
-    shape: tuple[int, ...]
-    vocabulary: int = 0
-
-    @property
-    def dtype(self) -> str:
-        """Of what stands in a row."""
-        return "int32" if self.vocabulary else "float32"
-
-    @property
-    def told(self) -> Any:
-        """What a function that builds a network is told of them."""
-        if self.vocabulary:
-            return self.shape[0], self.vocabulary
-        return self.shape[0] if len(self.shape) == 1 else self.shape
-
-    def __str__(self) -> str:
-        if self.vocabulary:
-            return f"texts of {self.shape[0]} word numbers below {self.vocabulary}"
-        if len(self.shape) == 1:
-            return f"{self.shape[0]} columns"
-        return f"images of {' x '.join(map(str, self.shape))}"
-
-    def example(self) -> np.ndarray:
-        """Return some rows at random."""
-        random = np.random.default_rng(0)
-        if self.vocabulary:
-            return random.integers(self.vocabulary, size=(ROWS, *self.shape), dtype=np.int32)
-        return random.normal(size=(ROWS, *self.shape)).astype("float32")
 
 
 def own_network(
@@ -186,7 +153,7 @@ def _made(build: Any, rows: Rows, n_classes: int) -> keras.Model:
         raise ArgumentTypeError(
             "`build` must be a Keras model, or a function of the number of columns (or the shape "
             "of an image, or length and vocabulary of texts) and of classes that returns one; got "
-            f"{build!r:.80}. Write `def build({'shape' if _is_tuple(rows) else 'width'}, "
+            f"{build!r:.80}. Write `def build({rows.name}, "
             "n_classes):`."
         )
     try:
@@ -249,16 +216,12 @@ def _takes_two(build: Any) -> bool:
     return True
 
 
-def _is_tuple(rows: Rows) -> bool:
-    return isinstance(rows.told, tuple)
-
-
 def _output_shape(model: Any, rows: Rows, n_classes: int) -> tuple[int | None, ...]:
     """Return the shape of a model's output for rows like these."""
     try:
         ends = tuple(model(keras.KerasTensor((None, *rows.shape), rows.dtype)).shape)
     except Exception as error:  # layers refuse a shape in too many ways to list
-        raise ArgumentError(f"`build` must give a model for {_what_comes(rows)}") from error
+        raise ArgumentError(f"`build` must give a model for {rows.advice}") from error
     allowed = {n_classes, 1} if n_classes == 2 and len(ends) == 2 else {n_classes}
     if len(ends) not in (2, 3) or ends[-1] not in allowed:
         raise ArgumentError(
@@ -266,25 +229,6 @@ def _output_shape(model: Any, rows: Rows, n_classes: int) -> tuple[int | None, .
             f"shape {ends}. End it in `Dense(n_classes)`."
         )
     return ends
-
-
-def _what_comes(rows: Rows) -> str:
-    if rows.vocabulary:
-        return (
-            f"{rows}, 0 for none. Give a function, which is told `(length, vocabulary)`, and begin "
-            "the model with `keras.Input((length,))` and an Embedding; `length` changes how many "
-            "words are read."
-        )
-    if len(rows.shape) == 1:
-        return (
-            f"rows of {rows}, as many as the encoded table has: numbers are there on "
-            "two scales, and categories one-hot. Give a function, which is told the number of "
-            "columns, and begin the model with `keras.Input((width,))`."
-        )
-    return (
-        f"{rows}, pixels from 0 to 255. Give a function, which is told the shape, and "
-        "begin the model with `keras.Input(shape)`; `size` changes height and width."
-    )
 
 
 def ends_in_logits(model: Any, rows: Rows) -> bool:
