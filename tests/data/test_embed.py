@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +39,14 @@ class Letters:
         return 3
 
 
+class Here:
+    """Calls in this process, in which the library is another."""
+
+    def submit(self, function: Any, *given: Any) -> SimpleNamespace:
+        found = function(*given)
+        return SimpleNamespace(result=lambda: found)
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The folder of a model, which a library in place of the real one opens."""
@@ -46,7 +57,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
     library = SimpleNamespace(SentenceTransformer=opened)
     monkeypatch.setitem(sys.modules, "sentence_transformers", library)
-    module._open.cache_clear()
+    monkeypatch.setattr(module, "_process", Here)
+    module.open_model.cache_clear()
     return str(tmp_path)
 
 
@@ -87,13 +99,12 @@ def test_what_cannot_be_embedded(folder: str) -> None:
         load(table, "spam", text="nota", embed=folder)
 
 
-def test_a_model_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module._open.cache_clear()
+def test_a_model_that_is_not_there(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SourceError, match="`embed` names no folder `nowhere`"):
         embed(["a"], "nowhere")
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(SourceError, match="needs the package `sentence-transformers`"):
-        embed(["a"], str(tmp_path))
+        embed(["a"], folder)
 
     def refuse(*given: Any, **options: Any) -> None:
         raise ValueError("no modules.json")
@@ -101,27 +112,52 @@ def test_a_model_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     library = SimpleNamespace(SentenceTransformer=refuse)
     monkeypatch.setitem(sys.modules, "sentence_transformers", library)
     with pytest.raises(SourceError, match=r"cannot open the model in .*ValueError: no modules"):
+        embed(["a"], folder)
+
+
+def end(*given: Any) -> None:
+    """End the process that this is called in."""
+    os._exit(1)
+
+
+def test_a_process_that_ends_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "encode", end)
+    with pytest.raises(SourceError, match="in a process of its own, and that has ended"):
         embed(["a"], str(tmp_path))
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_a_model_of_sentence_transformers(tmp_path: Path) -> None:
-    """One that has a vector for each word and takes their mean."""
-    library = pytest.importorskip("sentence_transformers")
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-    from tokenizers import Tokenizer, models, pre_tokenizers
+MADE = """
+import sys
+import numpy as np
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from tokenizers import Tokenizer, models, pre_tokenizers
 
-    words = ["free", "entry", "see", "you"]
-    known = {word: place for place, word in enumerate(words)}
-    tokenizer = Tokenizer(models.WordLevel(known, unk_token="you"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+known = {word: place for place, word in enumerate(["free", "entry", "see", "you"])}
+tokenizer = Tokenizer(models.WordLevel(known, unk_token="you"))
+tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+vectors = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
+static = StaticEmbedding(tokenizer, embedding_weights=vectors)
+SentenceTransformer(modules=[static], device="cpu").save(sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_a_model_of_sentence_transformers(tmp_path: Path) -> None:
+    """One that has a vector for each word and takes their mean; made in a process of its own."""
+    if importlib.util.find_spec("sentence_transformers") is None:
+        pytest.skip("needs sentence_transformers")
+    folder = str(tmp_path / "model")
+    subprocess.run([sys.executable, "-c", MADE, folder], check=True, capture_output=True)
     vectors = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32)
-    static = StaticEmbedding(tokenizer, embedding_weights=vectors)
-    library.SentenceTransformer(modules=[static], device="cpu").save(str(tmp_path / "model"))
-    module._open.cache_clear()
-    found = embed(["free entry", "see"], str(tmp_path / "model"))
+    found = embed(["free entry", "see"], folder)
     np.testing.assert_allclose(found, [vectors[:2].mean(axis=0), vectors[2]], rtol=1e-5)
+    assert width(folder) == 8
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match="cannot open the model in"):
+        embed(["see"], str(tmp_path / "empty"))
 
 
 def test_texts_are_embedded_in_order(folder: str) -> None:
