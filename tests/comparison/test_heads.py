@@ -256,25 +256,6 @@ def test_no_neighbors_are_searched_where_nothing_is_mixed(small: Callable) -> No
     assert all(fold.neighbors.size == 0 for task in executor.tasks for fold in task.folds)
 
 
-def test_large_images_are_not_all_predicted_at_once(
-    small: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parts = small(remedies="tau-norm", **FEW)
-    _, expected = run(parts)
-    sizes = []
-
-    def watched(model: keras.Model, x: np.ndarray) -> np.ndarray:
-        sizes.append(len(x))
-        return predict(model, x)
-
-    monkeypatch.setattr(heads, "predict", watched)
-    monkeypatch.setattr(heads, "BATCH_NUMBERS", 50 * parts.task.shape[0])
-    _, found = run(parts)
-    assert max(sizes) == 50
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one.test, other.test, rtol=1e-4, atol=1e-4)
-
-
 # -- leaks -------------------------------------------------------------------------------
 
 

@@ -12,7 +12,6 @@ Kang et al. (2020), Decoupling representation and classifier for long-tailed rec
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -23,7 +22,6 @@ import keras
 import numpy as np
 from scipy.special import log_softmax
 
-from kilter.artifact import BATCH_NUMBERS
 from kilter.comparison.executors.base import EncodedFold, Executor, Lane, Task, Trained, Trainings
 from kilter.comparison.executors.sequential import predict, validate
 from kilter.comparison.folds import neighbors
@@ -119,11 +117,8 @@ class _Stage:
         return Place(first, seen, kernel * scale[:, None], bias + mean @ kernel, mean, scale)
 
     def _features(self, x: np.ndarray) -> np.ndarray:
-        """Return features of rows, float32; of large images not too many at once."""
-        size = max(1, BATCH_NUMBERS // math.prod(x.shape[1:]))
-        starts = range(0, len(x), size)
-        parts = [predict(self.stages.features, x[start:][:size]) for start in starts]
-        return np.concatenate(parts).astype(np.float32)
+        """Return features of rows, float32."""
+        return predict(self.stages.features, x).astype(np.float32)
 
     def train(self, executor: Executor, kind: str, lanes: list[Lane]) -> Trainings:
         """Train heads of one kind."""

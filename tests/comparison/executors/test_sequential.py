@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from scipy.special import softmax
 from sklearn.metrics import average_precision_score, log_loss
 
 from kilter.comparison.executors import sequential
-from kilter.comparison.executors.sequential import Sequential
+from kilter.comparison.executors.sequential import Sequential, predict
 from kilter.comparison.prepare import lanes_of
 
 pytestmark = pytest.mark.backend
@@ -133,3 +134,22 @@ def test_mixed_labels_are_learned_from(task_of: Callable, network: str) -> None:
     (alone,) = Sequential().train(unmixed, [plain])  # whose labels are positions
     np.testing.assert_allclose(one.validation, alone.validation, atol=1e-3)
     assert not np.allclose(one.validation, other.validation, atol=1e-2)
+
+
+def test_large_rows_are_not_all_predicted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = keras.Sequential([keras.Input((4, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    x = np.random.default_rng(0).normal(size=(120, 4, 3)).astype(np.float32)
+    expected, sizes = predict(model, x), []
+    plain = model.predict_on_batch
+
+    def watched(rows: np.ndarray) -> Any:
+        sizes.append(len(rows))
+        return plain(rows)
+
+    monkeypatch.setattr(model, "predict_on_batch", watched)
+    monkeypatch.setattr(sequential, "BATCH_NUMBERS", 50 * 12)
+    np.testing.assert_allclose(predict(model, x), expected, rtol=1e-5, atol=1e-6)
+    assert sizes == [50, 50, 20]
+    monkeypatch.setattr(sequential, "BATCH_NUMBERS", 5)
+    predict(model, x[:2])
+    assert sizes[3:] == [1, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 from scipy.special import log_softmax
 
+from kilter.artifact import BATCH_NUMBERS
 from kilter.comparison.executors.base import (
     DIVERGED,
     LOSS_SHARE,
@@ -27,7 +29,7 @@ from kilter.losses import CrossEntropy
 from kilter.metrics import average_precision
 from kilter.sampling import draw_epoch, find_partners, mix, mix_batch, pick_versions
 
-PREDICTED = 4096  # rows at once
+PREDICTED = 4096  # rows at once, fewer of large images
 
 
 class Sequential(Executor):
@@ -163,8 +165,9 @@ def epoch_rows(task: Task, lane: Lane, epoch: int) -> tuple[Any, np.ndarray]:
 
 def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
     """Return logits; `predict` makes a pipeline first, on TensorFlow a tenth of a second."""
-    starts = range(0, len(x), PREDICTED)
-    return np.concatenate([model.predict_on_batch(x[start:][:PREDICTED]) for start in starts])
+    size = max(1, min(PREDICTED, BATCH_NUMBERS // math.prod(x.shape[1:])))
+    starts = range(0, len(x), size)
+    return np.concatenate([model.predict_on_batch(x[start:][:size]) for start in starts])
 
 
 def validate(task: Task, fold: EncodedFold, epoch: int, logits: np.ndarray) -> float:
