@@ -24,9 +24,12 @@ def test_members_implement_all_with_the_same_signature(kind):
         ours, base = getattr(ENCODERS[kind], name), getattr(Encoder, name)
         assert name in vars(ENCODERS[kind])
         if not isinstance(base, property):
-            assert list(inspect.signature(ours).parameters) == list(
-                inspect.signature(base).parameters
-            )
+            shared, own = inspect.signature(base).parameters, inspect.signature(ours).parameters
+            assert list(own)[: len(shared)] == list(shared)
+            # What an encoder has beside these may be left out, and never stands by its place.
+            for parameter in list(own.values())[len(shared) :]:
+                assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+                assert parameter.default is not inspect.Parameter.empty
 
 
 def test_no_two_are_written_to_one_file():

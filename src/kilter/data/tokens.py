@@ -45,7 +45,7 @@ class TextEncoder(Encoder):
     [[2, 3, 1, 0], [3, 0, 0, 0]]
     """
 
-    FILE: ClassVar = "encoder.json"
+    FILE: ClassVar = "words.json"
 
     length: int
     words: tuple[str, ...]
