@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,9 +34,7 @@ def encode(splits: tuple[Split, ...], schema: Schema, plan: Plan) -> EncodedSpli
     shape = tuple(np.max([encoder.shape for encoder in encoders], axis=0).tolist())
     vocabulary = max(encoder.vocabulary for encoder in encoders)
     folds = (
-        replace(
-            _encode_fold(split, encoder, shape, len(schema.classes), plan), vocabulary=vocabulary
-        )
+        _encode_fold(split, encoder, shape, vocabulary, len(schema.classes), plan)
         for split, encoder in zip(splits, encoders, strict=True)
     )
     return EncodedSplits(encoders, tuple(folds))
@@ -83,7 +81,12 @@ def encode_all(dataset: Dataset, plan: Plan) -> tuple[Encoder, EncodedFold]:
 
 
 def _encode_fold(
-    split: Split, encoder: Encoder, shape: tuple[int, ...], n_classes: int, plan: Plan
+    split: Split,
+    encoder: Encoder,
+    shape: tuple[int, ...],
+    vocabulary: int,
+    n_classes: int,
+    plan: Plan,
 ) -> EncodedFold:
     train, validation, test = (
         pad(encoder.transform(part.features), shape)
@@ -97,7 +100,16 @@ def _encode_fold(
     if len(versions):
         versions = versions[layout.order]
     return EncodedFold(
-        x, labels, layout, near, blendable, validation, split.validation.labels, test, versions
+        x,
+        labels,
+        layout,
+        near,
+        blendable,
+        validation,
+        split.validation.labels,
+        test,
+        versions,
+        vocabulary,
     )
 
 

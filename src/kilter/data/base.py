@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from kilter._errors import ArtifactError
 from kilter._types import Schema, Train
+
+
+@contextmanager
+def whole_json() -> Iterator[None]:
+    """Turn what reading damaged JSON raises into one sentence."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ArtifactError(
+            f"the encoder cannot be read ({type(error).__name__}). Save the model again."
+        ) from None
 
 
 class Encoder(ABC):

@@ -14,8 +14,13 @@ from kilter.data.conform_images import conform_images
 from kilter.data.read import read
 from kilter.data.texts import conform_texts
 
-_WORDS = {"number": "numbers", "date": "dates", "boolean": "booleans", "category": "text"}
-_WORDS["embedding"] = _WORDS["category"]
+_WORDS = {
+    "number": "numbers",
+    "date": "dates",
+    "boolean": "booleans",
+    "category": "text",
+    "embedding": "text",
+}
 _EMPTY_TYPES = {
     "number": pa.float64(),
     "date": pa.timestamp("us"),

@@ -8,9 +8,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from kilter._errors import ArtifactError, SchemaError
+from kilter._errors import SchemaError
 from kilter._types import Images, Schema, Train, require_part
-from kilter.data.base import Encoder
+from kilter.data.base import Encoder, whole_json
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,5 @@ class ImageEncoder(Encoder):
         ArtifactError
             The bytes are no such encoder.
         """
-        try:
+        with whole_json():
             return cls(tuple(int(side) for side in json.loads(content)["shape"]))
-        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise ArtifactError(
-                f"the encoder cannot be read ({type(error).__name__}). Save the model again."
-            ) from None

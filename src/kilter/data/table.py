@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from kilter._errors import ArgumentError, ArgumentTypeError, DataError, did_you_mean
-from kilter._types import Column, Dataset, Features, Schema
+from kilter._types import AnyFeatures, Column, Dataset, Features, Label, Schema
 from kilter.data.columns import MISSING, block, describe, describe_texts, stack
 from kilter.data.read import read
 from kilter.data.target import read_groups, read_labels, read_times
@@ -72,39 +73,75 @@ def load_table(
     >>> data.schema.classes, data.features.codes.ravel().tolist()
     ((0, 1), [1, -1, 0])
     """
-    drop = (drop,) if isinstance(drop, str) else tuple(drop)
-    roles = roles_of(target, drop, group, time, text)
-    table = read(source, text=[] if text is None else [text])
-    refuse_unknown(roles, table.column_names)
-    roles = {column: role for column, role in roles.items() if role != "text"}  # it is a feature
-    if len(table) == 0:
-        raise DataError(f"`{name_of(source)}` has columns and no rows. Add rows to it.")
-    labels, classes = read_labels(target, table[target])
+    given = open_table(source, target, drop=drop, group=group, time=time, text=text, name=name)
     embedded = {} if text is None or embed is None else {text: embed}
-    columns, features, idle = _features(table.drop_columns(list(roles)), embedded)
-    ignored = {c: reason for c, reason in roles.items() if reason != "target"} | idle
-    schema = Schema(columns, target, classes, tuple(ignored.items()))
-    return Dataset(
-        name or name_of(source),
-        schema,
-        features,
-        labels,
-        None if group is None else read_groups(group, table[group]),
-        None if time is None else read_times(time, table[time]),
-    )
+    return given.with_features(*_features(given.features(), embedded))
 
 
-def name_of(source: Any) -> str:
-    """Return what a source is called if nobody says."""
+@dataclass(frozen=True)
+class Labelled:
+    """A table with the columns that have a role of their own, and what they hold."""
+
+    name: str
+    table: pa.Table
+    roles: dict[str, str]
+    labels: np.ndarray
+    classes: tuple[Label, ...]
+
+    def features(self) -> pa.Table:
+        """Return the columns to learn from."""
+        others = [column for column, role in self.roles.items() if role != "text"]
+        return self.table.drop_columns(others)
+
+    def with_features(
+        self, columns: tuple[Column, ...], features: AnyFeatures, left_out: dict[str, str]
+    ) -> Dataset:
+        """Return the dataset; ``left_out`` has columns that are not learned from, and why."""
+        named = {c: role for c, role in self.roles.items() if role not in ("target", "text")}
+        of_role = {role: column for column, role in self.roles.items()}
+        target, group, time = (of_role.get(role) for role in ("target", "group", "time"))
+        schema = Schema(columns, str(target), self.classes, tuple((named | left_out).items()))
+        return Dataset(
+            self.name,
+            schema,
+            features,
+            self.labels,
+            None if group is None else read_groups(group, self.table[group]),
+            None if time is None else read_times(time, self.table[time]),
+        )
+
+
+def open_table(
+    source: Any,
+    target: str,
+    *,
+    drop: Iterable[str],
+    group: str | None,
+    time: str | None,
+    text: str | None,
+    name: str | None,
+) -> Labelled:
+    """Read a table and its labels; the arguments are those of `load_table`."""
+    drop = (drop,) if isinstance(drop, str) else tuple(drop)
+    roles = _roles(target, drop, group, time, text)
+    table = read(source, text=[] if text is None else [text])
+    _refuse_unknown(roles, table.column_names)
+    name = name or _name_of(source)
+    if len(table) == 0:
+        raise DataError(f"`{_name_of(source)}` has columns and no rows. Add rows to it.")
+    return Labelled(name, table, roles, *read_labels(target, table[target]))
+
+
+def _name_of(source: Any) -> str:
     return Path(source).stem if isinstance(source, str | os.PathLike) else "table"
 
 
-def roles_of(
+def _roles(
     target: str,
     drop: tuple[str, ...],
     group: str | None,
     time: str | None,
-    text: str | None = None,
+    text: str | None,
 ) -> dict[str, str]:
     """Return the columns that have a role of their own, each with what it is."""
     _require_name(target, "target")
@@ -127,8 +164,7 @@ def _require_name(name: Any, role: str) -> None:
         raise ArgumentTypeError(f"the {role} column must be given by name; got `{name!r}`.")
 
 
-def refuse_unknown(roles: dict[str, str], names: list[str]) -> None:
-    """Raise unless the table has all columns with a role."""
+def _refuse_unknown(roles: dict[str, str], names: list[str]) -> None:
     for name, role in roles.items():
         if name not in names:
             listed = ", ".join(f"`{known}`" for known in names[:10])

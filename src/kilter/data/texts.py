@@ -14,8 +14,7 @@ from kilter._errors import ArgumentTypeError, DataError, SchemaError
 from kilter._types import Column, Dataset, Schema, Texts
 from kilter.data.columns import require_texts
 from kilter.data.read import read
-from kilter.data.table import name_of, refuse_unknown, roles_of
-from kilter.data.target import read_groups, read_labels, read_times
+from kilter.data.table import open_table
 
 BESIDE = "beside the text"
 
@@ -67,28 +66,12 @@ def load_texts(
     >>> data.features.texts[1], data.schema.ignored
     ('free entry', (('hour', 'beside the text'),))
     """
-    drop = (drop,) if isinstance(drop, str) else tuple(drop)
-    roles = roles_of(target, drop, group, time, text)
-    table = read(source, text=[text])
-    refuse_unknown(roles, table.column_names)
-    if len(table) == 0:
-        raise DataError(f"`{name_of(source)}` has columns and no rows. Add rows to it.")
-    labels, classes = read_labels(target, table[target])
-    features = _texts(text, table[text])
-    if not any(text.strip() for text in features.texts):
+    given = open_table(source, target, drop=drop, group=group, time=time, text=text, name=name)
+    features = _texts(text, given.table[text])
+    if not any(each.strip() for each in features.texts):
         raise DataError(f"`{text}` has no text in any row. Name the column that holds them.")
-    named = {column: role for column, role in roles.items() if role not in ("target", "text")}
-    beside = [column for column in table.column_names if column not in roles]
-    ignored = named | dict.fromkeys(beside, BESIDE)
-    schema = Schema((Column(text, "text"),), target, classes, tuple(ignored.items()))
-    return Dataset(
-        name or name_of(source),
-        schema,
-        features,
-        labels,
-        None if group is None else read_groups(group, table[group]),
-        None if time is None else read_times(time, table[time]),
-    )
+    beside = [column for column in given.features().column_names if column != text]
+    return given.with_features((Column(text, "text"),), features, dict.fromkeys(beside, BESIDE))
 
 
 def _texts(name: str, values: pa.ChunkedArray) -> Texts:

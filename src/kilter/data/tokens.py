@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
 
-from kilter._errors import ArtifactError
 from kilter._types import Schema, Texts, Train, require_part
-from kilter.data.base import Encoder
+from kilter.data.base import Encoder, whole_json
 from kilter.data.words import words_of
 
 PADDING, UNKNOWN = 0, 1
@@ -103,12 +101,9 @@ class TextEncoder(Encoder):
         """Return word numbers, int32 of shape (rows, length)."""
         encoded = np.zeros((len(features), self.length), np.int32)
         for row, text in zip(encoded, features.texts, strict=True):
-            numbers = self._numbers_of(words_of(text)[: self.length])
-            row[: len(numbers)] = numbers
+            words = words_of(text)[: self.length]
+            row[: len(words)] = [self._numbers.get(word, UNKNOWN) for word in words]
         return encoded
-
-    def _numbers_of(self, words: Sequence[str]) -> list[int]:
-        return [self._numbers.get(word, UNKNOWN) for word in words]
 
     def require_fit(self, schema: Schema) -> None:
         """Raise a `ValueError` unless the schema is one of texts."""
@@ -128,7 +123,7 @@ class TextEncoder(Encoder):
         ArtifactError
             The bytes are no such encoder.
         """
-        try:
+        with whole_json():
             plain = json.loads(content)
             length, words = plain["length"], plain["words"]
             if type(length) is not int or length < 1 or type(words) is not list:
@@ -136,7 +131,3 @@ class TextEncoder(Encoder):
             if not all(isinstance(word, str) for word in words):
                 raise ValueError
             return cls(length, tuple(words))
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise ArtifactError(
-                f"the encoder cannot be read ({type(error).__name__}). Save the model again."
-            ) from None
