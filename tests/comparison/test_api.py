@@ -445,11 +445,6 @@ def test_what_is_wrong_with_images_is_said_in_a_sentence(
     assert "\n" not in str(info.value)
 
 
-def test_a_search_is_for_tables(pictures: Path) -> None:
-    with pytest.raises(ArgumentError, match=r"`tune` is for tables, and got a folder\. Use `kilt"):
-        kilter.tune(pictures, "y")
-
-
 def test_a_size_is_for_images(table_of: Callable) -> None:
     with pytest.raises(ArgumentError, match="`size` is for a folder of images, and this is a"):
         compare(table_of(), "target", size=8, **FAST)

@@ -123,37 +123,6 @@ def test_other_metrics_and_three_classes(quick, table_of: Callable, metric: str)
     assert result.summary["chosen"]["metric"] == metric
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"trials": 0}, "`trials` must be"),
-        ({"networks": ["tabn"]}, "`networks` must be some of tabm, mlp; got tabn"),
-        ({"networks": []}, "`networks` must be some of tabm, mlp; got none"),
-        ({"netwrok": "mlp"}, "there is no setting `netwrok`"),
-        ({"network": "mlp"}, "`tune` takes no `network`, as it searches over `networks`"),
-        ({"remedies": "focal"}, "`tune` takes no `remedies`"),
-    ],
-)
-def test_errors(table_of: Callable, given: dict, message: str) -> None:
-    with pytest.raises((ArgumentError, TypeError), match=message):
-        kilter.tune(table_of(), "target", **given)
-
-
-def test_a_network_of_ones_own_and_the_files(quick, table_of: Callable, tmp_path: Any) -> None:
-    import keras
-
-    def build(width: int, n_classes: int) -> keras.Model:
-        return keras.Sequential([keras.Input((width,)), keras.layers.Dense(n_classes)])
-
-    result = kilter.tune(
-        table_of(2, "text"), "target", trials=4, build=build, out=tmp_path / "out", **QUICK
-    )
-    assert {one["candidate"][:4] for one in result.summary["search"]["candidates"]} == {"own:"}
-    model = kilter.load(tmp_path / "out" / "model.kilter")
-    assert model.predict_proba(table_of(2, "text")).shape == (300, 2)
-    assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
-
-
 @pytest.mark.parametrize("after", [1, 20])
 def test_an_interrupted_search_asks_and_trains_as_if_it_had_not_been(
     quick, table_of: Callable, tmp_path: Any, after: int
