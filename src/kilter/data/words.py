@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
+from sys import intern
 from typing import NamedTuple
 
 # Thai and its neighbours, kana, Chinese characters: words stand there without a space between.
@@ -44,9 +45,15 @@ def words_of(text: str) -> list[str]:
     >>> words_of("東京 tower")
     ['東', '京', 'tower']
     """
+    return list(_words(text))
+
+
+@lru_cache(maxsize=1 << 17)
+def _words(text: str) -> tuple[str, ...]:
+    """Split once what is split for twins, for a vocabulary and for numbers, fold by fold."""
     plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     plain = plain.translate(dict.fromkeys(map(ord, _UNSEEN)))
-    return [re.sub(r"\d", "0", word) for word in _pattern().findall(plain)]
+    return tuple(intern(re.sub(r"\d", "0", word)) for word in _pattern().findall(plain))
 
 
 def pieces_of(text: str) -> list[Piece]:
